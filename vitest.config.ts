@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    // The package imports itself by name in examples and docs; tests run its sources, not its build.
+    alias: [
+      { find: '@agent-orchestration/core/eventstore', replacement: source('./eventstore/index.ts') },
+      { find: '@agent-orchestration/core/testing', replacement: source('./src/testing/index.ts') },
+      { find: '@agent-orchestration/core', replacement: source('./src/index.ts') },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    typecheck: { enabled: false },
+  },
+})
