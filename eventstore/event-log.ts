@@ -1,0 +1,331 @@
+/**
+ * The log over any storage: what both stores are.
+ *
+ * Owns the positions and versions that are handed out, the heads it has loaded, the commands in flight,
+ * the writer and the readers' tail. Never touches a disk itself and never rewrites an event.
+ *
+ * I1  An append is checked, planned and reserved without a pause in between: no other can come in.
+ * I2  Versions and positions are handed out in the order in which they are written, without gaps.
+ * I3  What a caller or a reader is told of is on disk (or, if it asked for no more, with the system).
+ * I4  A head that is cached is either on disk or reserved; only the former are ever forgotten.
+ */
+import type { Observable } from 'rxjs'
+import { v7 } from 'uuid'
+import { admitBatch, admitReadOptions, admitStreamId } from './admission.ts'
+import { FIRST_BATCH, type BatchEnd } from './batch-auditor.ts'
+import { corruptError, damage } from './damage.ts'
+import { EventStoreError } from './errors.ts'
+import type { NewEvent, RecordedEvent } from './event.ts'
+import type {
+  AppendOptions,
+  AppendResult,
+  AtomicBatch,
+  BatchResult,
+  Durability,
+  Entry,
+  EventStore,
+  ReadAllOptions,
+  ReadStreamOptions,
+  StreamHead,
+  SubscribeOptions,
+  VerifyReport,
+} from './event-store.ts'
+import { GroupCommit, closedError } from './group-commit.ts'
+import { HeadCache } from './head-cache.ts'
+import {
+  commandKey,
+  entriesRange,
+  entryKey,
+  eventKey,
+  headsRange,
+  nameOfKey,
+  positionOfKey,
+  wholeLog,
+} from './keys.ts'
+import { LiveTail } from './live-tail.ts'
+import { itemsOf } from './paged.ts'
+import { planBatch, type Plan } from './plan.ts'
+import { loadHead, openHead, publicHead, readHead, readStreamPages } from './read-stream.ts'
+import { decodeRecord } from './record.ts'
+import { lastBatchEnd, scanLog } from './scan-log.ts'
+import { unseal, type CommandRecord } from './sealed.ts'
+import type { Storage } from './storage.ts'
+import { verifyLog } from './verify.ts'
+
+export type EventLogOptions = {
+  readonly storage: Storage
+  /** Milliseconds since 1970; default the system's clock. */
+  readonly clock?: () => number
+  /** A new `event_id`; default a UUIDv7. */
+  readonly newId?: () => string
+  /** Called once the storage is closed. */
+  readonly onClosed?: () => Promise<void>
+}
+
+type RunningCommand = { readonly plan: Plan; readonly result: Promise<BatchResult> }
+
+export class EventLog implements EventStore {
+  readonly #storage: Storage
+  readonly #writer: GroupCommit
+  readonly #tail: LiveTail
+  readonly #heads: HeadCache
+  readonly #clock: () => number
+  readonly #newId: () => string
+  readonly #onClosed: (() => Promise<void>) | undefined
+  readonly #commands = new Map<string, RunningCommand>()
+  /** Last position handed out; ahead of the disk while a write is under way. */
+  #reserved: number
+  #closing: Promise<void> | undefined
+
+  /**
+   * Opens the log in a storage, empty or not.
+   * @throws {EventStoreError} `ES_CORRUPT` if its end does not hold.
+   */
+  static async open(options: EventLogOptions): Promise<EventLog> {
+    const end = await findEnd(options.storage)
+    return new EventLog(options, end)
+  }
+
+  /** A log in a storage that is known to be empty. */
+  static empty(options: EventLogOptions): EventLog {
+    return new EventLog(options, FIRST_BATCH)
+  }
+
+  private constructor(options: EventLogOptions, end: BatchEnd) {
+    this.#storage = options.storage
+    this.#clock = options.clock ?? Date.now
+    this.#newId = options.newId ?? v7
+    this.#onClosed = options.onClosed
+    this.#reserved = end.position
+    this.#heads = new HeadCache((stream_id) => loadHead(this.#storage, stream_id))
+    this.#tail = new LiveTail({
+      position: end.position,
+      read: (after) => this.#pages({ fromPosition: after }),
+    })
+    this.#writer = new GroupCommit({
+      storage: options.storage,
+      chain: end.hash,
+      onWritten: (events) => this.#tail.publish(events),
+    })
+  }
+
+  async append(
+    stream_id: string,
+    events: readonly NewEvent[],
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
+    const { expectedVersion, ...rest } = options
+    const append = { stream_id, events, ...(expectedVersion === undefined ? {} : { expectedVersion }) }
+    const { versions, ...result } = await this.appendBatch({ ...rest, appends: [append] })
+    return { ...result, version: versions.get(stream_id) ?? 0 }
+  }
+
+  async appendBatch(batch: AtomicBatch): Promise<BatchResult> {
+    this.#assertOpen()
+    this.#writer.assertOpen()
+    admitBatch(batch)
+    const { commandId } = batch
+    if (commandId === undefined) return this.#write(this.#reserve(batch), batch.durability)
+    const known = this.#firstResultOf(commandId, batch)
+    if (known !== undefined) return known
+    const plan = this.#reserve(batch)
+    const result = this.#write(plan, batch.durability)
+    this.#commands.set(commandId, { plan, result })
+    try {
+      return await result
+    } finally {
+      this.#commands.delete(commandId)
+    }
+  }
+
+  readStream(stream_id: string, options: ReadStreamOptions = {}): AsyncIterable<RecordedEvent> {
+    this.#assertOpen()
+    admitStreamId(stream_id)
+    admitReadOptions('readStream', options)
+    return itemsOf(readStreamPages(this.#storage, stream_id, options), throwIfAborted(options.signal))
+  }
+
+  readAll(options: ReadAllOptions = {}): AsyncIterable<RecordedEvent> {
+    this.#assertOpen()
+    admitReadOptions('readAll', options)
+    return itemsOf(this.#pages(options), throwIfAborted(options.signal))
+  }
+
+  async head(stream_id: string): Promise<StreamHead | undefined> {
+    this.#assertOpen()
+    admitStreamId(stream_id)
+    const head = readHead(this.#storage, stream_id)
+    return head === undefined ? undefined : publicHead(stream_id, head)
+  }
+
+  async *heads(prefix = ''): AsyncGenerator<StreamHead, void, undefined> {
+    this.#assertOpen()
+    for await (const page of this.#storage.scan(headsRange(prefix))) {
+      for (const [key, stored] of page) {
+        const stream_id = nameOfKey(key)
+        yield publicHead(stream_id, openHead(stream_id, stored))
+      }
+    }
+  }
+
+  async *entries(prefix: string): AsyncGenerator<Entry, void, undefined> {
+    this.#assertOpen()
+    for await (const page of this.#storage.scan(entriesRange(prefix))) {
+      for (const [stored, value] of page) {
+        const key = nameOfKey(stored)
+        const entry = unseal<unknown>(entryKey(key), value)
+        if (entry.type === 'damaged')
+          throw corruptError(damage('entry', `entry '${key}': ${entry.detail}`, {}))
+        yield { key, value: entry.value }
+      }
+    }
+  }
+
+  position(): number {
+    return this.#tail.position
+  }
+
+  subscribe(options: SubscribeOptions = {}): Observable<RecordedEvent> {
+    this.#assertOpen()
+    admitReadOptions('subscribe', options)
+    return this.#tail.subscribe(options)
+  }
+
+  follow(options: SubscribeOptions = {}): AsyncIterable<RecordedEvent> {
+    this.#assertOpen()
+    admitReadOptions('subscribe', options)
+    return this.#tail.follow(options)
+  }
+
+  async verify(options: { readonly signal?: AbortSignal } = {}): Promise<VerifyReport> {
+    this.#assertOpen()
+    return verifyLog(this.#storage, { until: this.position(), signal: options.signal })
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#writer.close()
+    this.#tail.end()
+    await this.#storage.close()
+    await this.#onClosed?.()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw closedError()
+  }
+
+  /** Checks and plans a batch and takes its versions and positions, in one go. */
+  #reserve(batch: AtomicBatch): Plan {
+    const plan = planBatch(batch, {
+      position: this.#reserved,
+      headOf: (stream_id) => this.#heads.get(stream_id),
+      now: () => new Date(this.#clock()).toISOString(),
+      newId: this.#newId,
+    })
+    this.#reserved = plan.position
+    this.#heads.reserve(plan.heads, this.position())
+    return plan
+  }
+
+  async #write(plan: Plan, durability: Durability = 'fsync'): Promise<BatchResult> {
+    const reached = await this.#writer.add(plan, durability)
+    const { position, events, versions } = plan
+    return { position, events, versions, durability: reached, duplicate: false }
+  }
+
+  /** What the command's first append amounted to: still under way, on disk, or nothing yet. */
+  #firstResultOf(commandId: string, batch: AtomicBatch): Promise<BatchResult> | undefined {
+    const running = this.#commands.get(commandId)
+    if (running !== undefined) {
+      assertSameCommand(commandId, batch, running.plan.versions)
+      return running.result.then((result) => ({ ...result, duplicate: true }))
+    }
+    const key = commandKey(commandId)
+    const stored = this.#storage.getSync(key)
+    if (stored === undefined) return undefined
+    const command = unseal<CommandRecord>(key, stored)
+    if (command.type === 'damaged') {
+      throw corruptError(damage('command', `command '${commandId}': ${command.detail}`, {}))
+    }
+    const versions = new Map(command.value.versions)
+    assertSameCommand(commandId, batch, versions)
+    return this.#readCommand(command.value, versions)
+  }
+
+  async #readCommand(
+    { first, count }: CommandRecord,
+    versions: ReadonlyMap<string, number>,
+  ): Promise<BatchResult> {
+    const events: RecordedEvent[] = []
+    const positions = Array.from({ length: count }, (_, index) => first + index)
+    const records = await this.#storage.getMany(positions.map(eventKey))
+    for (const [index, stored] of records.entries()) {
+      const position = first + index
+      const record = decodeRecord(stored ?? '')
+      if (record.type === 'unreadable') throw corruptError(damage('unreadable', record.detail, { position }))
+      events.push(record.event)
+    }
+    return { position: first + count - 1, events, versions, durability: 'fsync', duplicate: true }
+  }
+
+  /** Verified pages of the log up to where it ends now. */
+  async *#pages(options: ReadAllOptions): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
+    const { fromPosition: after = 0, signal } = options
+    signal?.throwIfAborted()
+    for await (const page of scanLog(this.#storage, { after, until: this.position(), signal })) {
+      const [first] = page.damages
+      if (first === undefined) {
+        yield page.events
+        continue
+      }
+      yield page.events.slice(0, page.soundUntil)
+      throw corruptError(first)
+    }
+  }
+}
+
+const throwIfAborted = (signal: AbortSignal | undefined) => (): boolean => {
+  signal?.throwIfAborted()
+  return false
+}
+
+/** One id for two different commands would give the second the first one's result. */
+const assertSameCommand = (
+  commandId: string,
+  batch: AtomicBatch,
+  versions: ReadonlyMap<string, number>,
+): void => {
+  const streams = new Set(batch.appends.map((append) => append.stream_id))
+  if (streams.size === versions.size && Array.from(streams).every((stream_id) => versions.has(stream_id)))
+    return
+  throw new EventStoreError('ES_COMMAND_REUSED', {
+    happened: `Command '${commandId}' was already used for ${Array.from(versions.keys(), (id) => `'${id}'`).join(', ')}`,
+    expected: 'Expected a retry to name the same streams as the first try',
+    remedy: 'Give each command an id of its own; nothing was written',
+  })
+}
+
+/** Where the log ends, if its last record and its last batch agree. */
+const findEnd = async (storage: Storage): Promise<BatchEnd> => {
+  const end = await lastBatchEnd(storage, Number.MAX_SAFE_INTEGER)
+  if (!('hash' in end)) throw corruptError(end)
+  const [last] = await storage.range({ ...wholeLog, reverse: true, limit: 1 })
+  const position = last === undefined ? 0 : positionOfKey(last[0])
+  if (position < end.position) {
+    throw corruptError(damage('tail', `the last batch ends at ${end.position}`, { position: position + 1 }))
+  }
+  if (position > end.position) {
+    throw corruptError(damage('batch_chain', `the last batch ends at ${end.position}`, { position }))
+  }
+  const record = last === undefined ? undefined : decodeRecord(last[1])
+  if (record?.type === 'unreadable') throw corruptError(damage('unreadable', record.detail, { position }))
+  return end
+}

@@ -1,0 +1,86 @@
+/**
+ * Where each kind of record lives: the key layout of the log, one prefix per family.
+ *
+ * Numbers are decimal and of fixed width, so that LevelDB's byte order is their order and a dump can be
+ * read by a person; what the padding costs, LevelDB's shared key prefixes give back.
+ */
+
+const POSITION_WIDTH = 16
+const VERSION_WIDTH = 12
+const SEPARATOR = '\u0000'
+
+const fixed = (value: number, width: number): string => value.toString().padStart(width, '0')
+
+/** A half-open stretch of keys. */
+export type KeyRange = { readonly gte: string; readonly lt: string }
+
+const EVENT = 'e'
+const STREAM = 's'
+const HEAD = 'h'
+const ENTRY = 'n'
+const COMMAND = 'c'
+const BATCH = 'b'
+
+export const FORMAT_KEY = 'mformat'
+
+export const eventKey = (position: number): string => EVENT + fixed(position, POSITION_WIDTH)
+export const batchKey = (lastPosition: number): string => BATCH + fixed(lastPosition, POSITION_WIDTH)
+export const streamKey = (stream_id: string, version: number): string =>
+  STREAM + stream_id + SEPARATOR + fixed(version, VERSION_WIDTH)
+export const headKey = (stream_id: string): string => HEAD + stream_id
+export const entryKey = (key: string): string => ENTRY + key
+export const commandKey = (commandId: string): string => COMMAND + commandId
+
+/** Position in an event's or a batch's key. */
+export const positionOfKey = (key: string): number => Number(key.slice(1))
+/** The caller's part of a head's, an entry's or a command's key. */
+export const nameOfKey = (key: string): string => key.slice(1)
+/** Stream and version in the key of the stream index. */
+export const streamOfKey = (key: string): { stream_id: string; version: number } => {
+  const end = key.lastIndexOf(SEPARATOR)
+  return { stream_id: key.slice(1, end), version: Number(key.slice(end + 1)) }
+}
+
+const LAST_CODE_POINT = 0x10ffff
+const BEFORE_SURROGATES = 0xd7ff
+const AFTER_SURROGATES = 0xe000
+
+/** The first text, in the order of code points, that is after every text with this prefix. */
+const afterPrefix = (prefix: string): string => {
+  const points = Array.from(prefix)
+  for (let last = points.pop(); last !== undefined; last = points.pop()) {
+    const point = last.codePointAt(0) ?? LAST_CODE_POINT
+    if (point === LAST_CODE_POINT) continue
+    const next = point === BEFORE_SURROGATES ? AFTER_SURROGATES : point + 1
+    return points.join('') + String.fromCodePoint(next)
+  }
+  throw new RangeError('no text is after every text with this prefix')
+}
+
+const familyFrom = (family: string, prefix: string): KeyRange => ({
+  gte: family + prefix,
+  lt: afterPrefix(family + prefix),
+})
+
+/** Events after `after`, up to and including `last`. */
+export const eventRange = (after: number, last: number): KeyRange => ({
+  gte: eventKey(after + 1),
+  lt: eventKey(last + 1),
+})
+/** Batches that end between two positions, both inclusive. */
+export const batchesBetween = (from: number, to: number): KeyRange => ({
+  gte: batchKey(from),
+  lt: batchKey(to + 1),
+})
+/** Batches whose last position is `last` or before. */
+export const batchesUpTo = (last: number): KeyRange => ({ gte: BATCH, lt: batchKey(last + 1) })
+/** The stream index from one version to another, both inclusive. */
+export const streamRange = (stream_id: string, from: number, to: number): KeyRange => ({
+  gte: streamKey(stream_id, from),
+  lt: streamKey(stream_id, to + 1),
+})
+export const wholeStreamIndex: KeyRange = familyFrom(STREAM, '')
+export const wholeLog: KeyRange = familyFrom(EVENT, '')
+export const wholeCommands: KeyRange = familyFrom(COMMAND, '')
+export const headsRange = (prefix: string): KeyRange => familyFrom(HEAD, prefix)
+export const entriesRange = (prefix: string): KeyRange => familyFrom(ENTRY, prefix)

@@ -1,0 +1,15 @@
+/** The store in memory: the same log, checks and chain as on disk, gone with the process. */
+import type { EventStore } from './event-store.ts'
+import { EventLog } from './event-log.ts'
+import { MemoryStorage } from './memory-storage.ts'
+
+export type MemoryEventStoreOptions = {
+  /** Milliseconds since 1970; default the system's clock. */
+  readonly clock?: () => number
+  /** A new `event_id`; default a UUIDv7. */
+  readonly newId?: () => string
+}
+
+/** An empty store in memory. */
+export const createMemoryEventStore = (options: MemoryEventStoreOptions = {}): EventStore =>
+  EventLog.empty({ ...options, storage: new MemoryStorage() })

@@ -1,0 +1,91 @@
+/** Who has a store open: `owner.json` beside the database, for messages and for those who want to attach. */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+const ownerRecord = z.object({
+  pid: z.int().positive(),
+  /** Tells this process from a later one with the same id; `null` where the system does not say. */
+  pid_start: z.string().nullable(),
+  host: z.string(),
+  /** ISO 8601, when the store was opened. */
+  started_at: z.string(),
+  /** Where the owner can be reached, if it listens. */
+  socket: z.string().optional(),
+})
+
+export type StoreOwner = z.infer<typeof ownerRecord>
+
+export type StoreOwnership =
+  | { readonly type: 'none' }
+  | { readonly type: 'live'; readonly owner: StoreOwner }
+  /** The process that wrote the file is gone; it could not remove it. */
+  | { readonly type: 'stale'; readonly owner: StoreOwner }
+
+const ownerFile = (path: string): string => join(path, 'owner.json')
+
+/** Who has the store in this folder open, as far as its owner file tells. Never throws. */
+export const readStoreOwner = async (path: string): Promise<StoreOwnership> => {
+  const text = await readFile(ownerFile(path), 'utf8').catch(() => undefined)
+  if (text === undefined) return { type: 'none' }
+  const parsed = ownerRecord.safeParse(parseJson(text))
+  if (!parsed.success) return { type: 'none' }
+  return { type: isAlive(parsed.data) ? 'live' : 'stale', owner: parsed.data }
+}
+
+/** Says that this process has the store open. */
+export const writeStoreOwner = async (
+  path: string,
+  extra: { startedAt: string; socket?: string },
+): Promise<void> => {
+  const owner: StoreOwner = {
+    pid: process.pid,
+    pid_start: startOf(process.pid),
+    host: hostname(),
+    started_at: extra.startedAt,
+    ...(extra.socket === undefined ? {} : { socket: extra.socket }),
+  }
+  const file = ownerFile(path)
+  const draft = `${file}.${randomBytes(4).toString('hex')}`
+  await writeFile(draft, `${JSON.stringify(owner, null, 2)}\n`)
+  await rename(draft, file)
+}
+
+export const removeStoreOwner = async (path: string): Promise<void> => {
+  await rm(ownerFile(path), { force: true })
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** A process of another machine cannot be looked at and counts as alive. */
+const isAlive = (owner: StoreOwner): boolean => {
+  if (owner.host !== hostname()) return true
+  try {
+    process.kill(owner.pid, 0)
+  } catch (error) {
+    // EPERM: it is there, but belongs to somebody else.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+  const start = startOf(owner.pid)
+  return start === null || owner.pid_start === null || start === owner.pid_start
+}
+
+/** When a process started, in ticks since the system did; only Linux says. */
+const startOf = (pid: number): string | null => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The second field is the program's name in parentheses and may hold spaces; the start is field 22.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * What an append amounts to, worked out before anything changes: versions, positions, records, heads.
+ *
+ * Pure but for the reader of heads it is given: if the plan cannot be made, nothing was reserved.
+ */
+import { pathOfEvent, pathOfField } from './admission.ts'
+import { EventStoreError } from './errors.ts'
+import type { NewEvent, RecordedEvent } from './event.ts'
+import type { AtomicBatch, ExpectedVersion, StreamAppend } from './event-store.ts'
+import { commandKey, entryKey } from './keys.ts'
+import { copyAsJson } from './payload.ts'
+import { encodeRecord, GENESIS, type EventBody } from './record.ts'
+import { seal, type CommandRecord, type HeadRecord } from './sealed.ts'
+
+export type PlannedEntry = { readonly key: string; readonly value: string | undefined }
+
+export type Plan = {
+  /** In the order of their positions. */
+  readonly events: readonly RecordedEvent[]
+  /** The stored text of each event. */
+  readonly records: readonly string[]
+  readonly heads: ReadonlyMap<string, HeadRecord>
+  readonly entries: readonly PlannedEntry[]
+  readonly versions: ReadonlyMap<string, number>
+  /** Position of the last event after this plan. */
+  readonly position: number
+  /** Size of what will be written, in characters. */
+  readonly size: number
+}
+
+export type PlanContext = {
+  /** Last position handed out. */
+  readonly position: number
+  readonly headOf: (stream_id: string) => HeadRecord | undefined
+  readonly now: () => string
+  readonly newId: () => string
+}
+
+type Draft = {
+  position: number
+  size: number
+  readonly events: RecordedEvent[]
+  readonly records: string[]
+  readonly heads: Map<string, HeadRecord>
+  readonly versions: Map<string, number>
+}
+
+/**
+ * @throws {EventStoreError} `ES_VERSION_CONFLICT`, `ES_NOT_SERIALISABLE`.
+ */
+export const planBatch = (batch: AtomicBatch, context: PlanContext): Plan => {
+  const draft: Draft = {
+    position: context.position,
+    size: 0,
+    events: [],
+    records: [],
+    heads: new Map(),
+    versions: new Map(),
+  }
+  const outcome = batch.outcome ?? false
+  for (const [index, append] of batch.appends.entries()) {
+    const head = draft.heads.get(append.stream_id) ?? context.headOf(append.stream_id)
+    assertExpected(append, head?.version ?? 0)
+    const at = (place: number): string => pathOfEvent(batch, index, place)
+    draftStream(draft, { append, head, at, outcome, context })
+  }
+  const entries = planEntries(batch, outcome)
+  if (batch.commandId !== undefined) entries.push(planCommand(batch.commandId, draft))
+  for (const entry of entries) draft.size += entry.key.length + (entry.value?.length ?? 0)
+  return { ...draft, entries }
+}
+
+type StreamDraft = {
+  readonly append: StreamAppend
+  readonly head: HeadRecord | undefined
+  readonly at: (place: number) => string
+  readonly outcome: boolean
+  readonly context: PlanContext
+}
+
+const draftStream = (draft: Draft, { append, head, at, outcome, context }: StreamDraft): void => {
+  let last = head
+  let place = 0
+  for (const event of append.events) {
+    draft.position += 1
+    const body = bodyOf(event, {
+      stream_id: append.stream_id,
+      version: (last?.version ?? 0) + 1,
+      position: draft.position,
+      at: at(place),
+      outcome,
+      context,
+    })
+    const { hash, value } = encodeRecord(body, last?.hash ?? GENESIS)
+    draft.events.push({ ...body, hash })
+    draft.records.push(value)
+    draft.size += value.length
+    last = headAfter(last, body, hash)
+    place += 1
+  }
+  if (last !== undefined && place > 0) draft.heads.set(append.stream_id, last)
+  draft.versions.set(append.stream_id, last?.version ?? 0)
+}
+
+/** A head as it is after one more event; machine and state stay known through events that name none. */
+export const headAfter = (
+  head: HeadRecord | undefined,
+  event: Pick<RecordedEvent, 'version' | 'position' | 'machine' | 'state'>,
+  hash: string,
+): HeadRecord => ({
+  version: event.version,
+  position: event.position,
+  hash,
+  machine: event.machine === '' ? (head?.machine ?? '') : event.machine,
+  state: event.state ?? head?.state ?? null,
+})
+
+type Placement = {
+  readonly stream_id: string
+  readonly version: number
+  readonly position: number
+  readonly at: string
+  readonly outcome: boolean
+  readonly context: PlanContext
+}
+
+const bodyOf = (event: NewEvent, placement: Placement): EventBody => {
+  const { outcome, context, at } = placement
+  const payload = copyAsJson(event.payload, { root: pathOfField(at, 'payload'), outcome })
+  const state = copyAsJson(event.state, { root: pathOfField(at, 'state'), outcome })
+  const normalized = [...(event.normalized ?? []), ...payload.normalized, ...state.normalized]
+  return {
+    event_id: event.event_id ?? context.newId(),
+    event_type: event.event_type,
+    timestamp: event.timestamp ?? context.now(),
+    source_agent: event.source_agent ?? '',
+    payload: payload.value,
+    correlation_id: event.correlation_id ?? '',
+    causation_id: event.causation_id ?? null,
+    stream_id: placement.stream_id,
+    version: placement.version,
+    position: placement.position,
+    schema_version: event.schema_version ?? 1,
+    machine: event.machine ?? '',
+    state: state.value,
+    subject_id: event.subject_id ?? '',
+    key_id: event.key_id ?? '',
+    ...(normalized.length === 0 ? {} : { normalized }),
+  }
+}
+
+const planEntries = (batch: AtomicBatch, outcome: boolean): PlannedEntry[] =>
+  (batch.entries ?? []).map((entry, index) => {
+    const key = entryKey(entry.key)
+    if (entry.value === undefined) return { key, value: undefined }
+    const { value } = copyAsJson(entry.value, { root: `entries[${index}].value`, outcome })
+    return { key, value: seal(key, value) }
+  })
+
+const planCommand = (commandId: string, draft: Draft): PlannedEntry => {
+  const key = commandKey(commandId)
+  const record: CommandRecord = {
+    first: draft.position - draft.events.length + 1,
+    count: draft.events.length,
+    versions: Array.from(draft.versions),
+  }
+  return { key, value: seal(key, record) }
+}
+
+const holds = (expected: ExpectedVersion, actual: number): boolean => {
+  switch (expected) {
+    case 'any':
+      return true
+    case 'no_stream':
+      return actual === 0
+    case 'stream_exists':
+      return actual > 0
+    default:
+      return expected === actual
+  }
+}
+
+const expectation = (expected: ExpectedVersion): string => {
+  switch (expected) {
+    case 'any':
+      return 'any version'
+    case 'no_stream':
+      return 'no such stream'
+    case 'stream_exists':
+      return 'an existing stream'
+    default:
+      return `version ${expected}`
+  }
+}
+
+const assertExpected = (append: StreamAppend, actual: number): void => {
+  const expected = append.expectedVersion ?? 'any'
+  if (holds(expected, actual)) return
+  throw new EventStoreError('ES_VERSION_CONFLICT', {
+    happened:
+      actual === 0
+        ? `Stream '${append.stream_id}' does not exist`
+        : `Stream '${append.stream_id}' is at version ${actual}`,
+    expected: `The append expected ${expectation(expected)}`,
+    remedy:
+      'Read what was added since, decide again, and append with the version you saw; nothing was written',
+    details: { stream_id: append.stream_id, expected, actual },
+  })
+}

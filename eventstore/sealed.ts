@@ -1,0 +1,53 @@
+/** Small values beside the events, sealed with a checksum that binds each to its key. */
+import type { JsonValue } from './event.ts'
+import type { StreamHead } from './event-store.ts'
+import { checksum } from './record.ts'
+
+const CRC_LENGTH = 8
+
+export type Opened<T> =
+  | { readonly type: 'value'; readonly value: T }
+  | { readonly type: 'damaged'; readonly detail: string }
+
+/** A value as it is stored under `key`: a checksum over both, then the JSON. */
+export const seal = (key: string, value: unknown): string => {
+  const text = JSON.stringify(value)
+  return checksum(key + text) + text
+}
+
+/** What `seal` stored, if it is whole and belongs to this key. */
+export const unseal = <T>(key: string, stored: string): Opened<T> => {
+  const text = stored.slice(CRC_LENGTH)
+  const expected = stored.slice(0, CRC_LENGTH)
+  const actual = checksum(key + text)
+  if (actual !== expected) {
+    return { type: 'damaged', detail: `its checksum is ${actual}, the record says ${expected}` }
+  }
+  try {
+    return { type: 'value', value: JSON.parse(text) as T }
+  } catch {
+    return { type: 'damaged', detail: 'its checksum holds, but the value is not JSON' }
+  }
+}
+
+/** The last thing known of a stream, as stored under its head key. */
+export type HeadRecord = Omit<StreamHead, 'stream_id'>
+
+/** One link of the chain over batches; stored under the position of the batch's last event. */
+export type BatchRecord = { readonly first: number; readonly hash: string }
+
+/** What a command's first append amounted to; its events are read again from the log. */
+export type CommandRecord = {
+  readonly first: number
+  readonly count: number
+  /** Version of each stream after it, in the order of the batch. */
+  readonly versions: readonly (readonly [stream_id: string, version: number])[]
+}
+
+/** What the log says of itself. */
+export type FormatRecord = {
+  readonly format: number
+  readonly id: string
+  readonly created_at: string
+  readonly [key: string]: JsonValue
+}

@@ -1,0 +1,211 @@
+/** Finds functions, their own length and their depth of nesting by brackets or indentation; no parser. */
+import type { Language } from './languages.ts'
+import { lineCounter, scan, without } from './lexical.ts'
+
+export type FunctionShape = {
+  readonly name: string
+  readonly line: number
+  /** Without the named functions inside it. */
+  readonly lines: number
+  /** Of `if`, loops, `switch`, `try` inside each other. */
+  readonly depth: number
+}
+
+type Body = { readonly name: string; readonly head: number; readonly start: number; readonly end: number }
+
+/** Text longer than this is data. */
+const MAX_CHARS = 400_000
+
+const NO_NAME = new Set(
+  (
+    'if for while switch catch function return await with else do try super new typeof foreach using lock ' +
+    'synchronized match when fn func sizeof defined elseif unless until select'
+  ).split(' '),
+)
+const CONTROL = /^(if|for|foreach|while|switch|catch|with|using|lock|synchronized|when|elseif)$/
+const CONTROL_ALONE = /^(else|do|try|finally|loop|unsafe)$/
+const CONTROL_LINE = /^\s*(?:\}\s*)?(?:[\w']+:\s*)?(?:if|else if|else|for|while|switch|match|select|loop)\b/
+
+const HEADS: readonly RegExp[] = [
+  // function name(…), func (r *T) name(…), fn name<T>(…)
+  /\b(?:function\s*\*?|func(?:\s*\([^()\n]*\))?|fn|fun)\s+([\w$]+)\s*(?:<[^(){}]{0,200}>|\[[^(){}\]]{0,200}\])?\s*\(/g,
+  // const name = async (…) =>, name = function (…), name: function (…)
+  /([\w$]+)\s*(?::[^=\n;{}]{1,200})?(?:=(?![=>])|:)\s*(?:async\s*)?(?:function\s*\*?\s*[\w$]*\s*)?(?:<[^(){}]{0,200}>\s*)?\(/g,
+  // methods, and functions of the C family: the name stands on the line where its bracket opens
+  /^[ \t]*(?:[\w$#:*&<>,[\]?.@]+[ \t]+[*&]*)*([\w$#~:]+)[ \t]*(?:<[^(){}\n]{0,200}>)?\(/gm,
+]
+
+export function functionsIn(text: string, language: Language): FunctionShape[] {
+  if (text.length > MAX_CHARS) return []
+  const code = without(text, scan(text, language), ['comment', 'string'])
+  return language.blocks === 'braces' ? byBraces(code) : language.blocks === 'indent' ? byIndent(code) : []
+}
+
+function byBraces(code: string): FunctionShape[] {
+  const pairs = matchBrackets(code)
+  const bodies = new Map<number, Body>()
+  for (const head of HEADS) {
+    for (const found of code.matchAll(head)) {
+      const name = found[1] ?? ''
+      if (NO_NAME.has(name) || /^\d/.test(name)) continue
+      const start = bodyStart(code, pairs, found.index + found[0].length - 1)
+      const end = start === undefined ? undefined : pairs.get(start)
+      if (start === undefined || end === undefined || bodies.has(start)) continue
+      const nameAt = found.index + Math.max(0, found[0].indexOf(name))
+      bodies.set(start, { name, head: nameAt, start, end })
+    }
+  }
+  const lineOf = lineCounter(code)
+  const all = [...bodies.values()].sort((a, b) => a.start - b.start)
+  const depths = depthsOf(code, pairs, bodies)
+  return all.map((body) => {
+    const inner = all.filter((other) => other.start > body.start && other.end < body.end)
+    const direct = inner.filter(
+      (one) => !inner.some((other) => other.start < one.start && other.end > one.end),
+    )
+    const span = (one: Body): number => lineOf(one.end) - lineOf(one.head) + 1
+    const lines = direct.reduce((left, one) => left - Math.max(0, span(one) - 1), span(body))
+    return { name: body.name, line: lineOf(body.head), lines, depth: depths.get(body.start) ?? 0 }
+  })
+}
+
+/** From the bracket of the parameters to the brace of the body; past a return type, an arrow, a `throws`. */
+function bodyStart(code: string, pairs: ReadonlyMap<number, number>, open: number): number | undefined {
+  let at = pairs.get(open)
+  if (at === undefined) return undefined
+  let previous = ')'
+  for (at += 1; at < code.length; at += 1) {
+    const char = code[at] ?? ''
+    if (/\s/.test(char)) continue
+    if (char === '{') {
+      // After these, a brace opens a type.
+      if (!/[:|&<,]/.test(previous)) return at
+      at = pairs.get(at) ?? code.length
+      previous = '}'
+      continue
+    }
+    if (char === '(' || char === '[') {
+      at = pairs.get(at) ?? code.length
+      previous = ')'
+      continue
+    }
+    if (char === '=' && code[at + 1] === '>') {
+      at += 1
+      previous = '>'
+      continue
+    }
+    if (!/[\w$:<>|&.,?*'"-]/.test(char) || (previous === ')' && /[.,?]/.test(char))) return undefined
+    previous = char
+  }
+  return undefined
+}
+
+/** Deepest nesting of control blocks in each body; a function inside starts again from none. */
+function depthsOf(
+  code: string,
+  pairs: ReadonlyMap<number, number>,
+  bodies: ReadonlyMap<number, Body>,
+): Map<number, number> {
+  const depths = new Map<number, number>()
+  const stack: { body: number | undefined; depth: number; end: number }[] = []
+  for (const [open, end] of [...pairs].filter(([at]) => code[at] === '{').sort((a, b) => a[0] - b[0])) {
+    while ((stack.at(-1)?.end ?? Infinity) < open) stack.pop()
+    const around = stack.at(-1)
+    if (bodies.has(open)) {
+      stack.push({ body: open, depth: 0, end })
+      continue
+    }
+    const depth = (around?.depth ?? 0) + (isControl(code, pairs, open) ? 1 : 0)
+    stack.push({ body: around?.body, depth, end })
+    if (around?.body !== undefined) depths.set(around.body, Math.max(depths.get(around.body) ?? 0, depth))
+  }
+  return depths
+}
+
+function isControl(code: string, pairs: ReadonlyMap<number, number>, open: number): boolean {
+  const before = code.slice(Math.max(0, open - 4000), open).trimEnd()
+  const at = Math.max(0, open - 4000) + before.length - 1
+  if (code[at] === ')') {
+    const word =
+      /([\w$]+)\s*$/.exec(code.slice(Math.max(0, (pairs.get(at) ?? 0) - 40), pairs.get(at)))?.[1] ?? ''
+    if (
+      CONTROL.test(word) ||
+      /\bfor\s+await\s*$/.test(code.slice(Math.max(0, (pairs.get(at) ?? 0) - 20), pairs.get(at)))
+    )
+      return true
+  }
+  if (CONTROL_ALONE.test(/([\w$]+)$/.exec(before)?.[1] ?? '')) return true
+  if (/=>$|[=(,:]$/.test(before)) return false
+  // Go and Rust write no brackets around a condition.
+  return CONTROL_LINE.test(before.slice(before.lastIndexOf('\n') + 1))
+}
+
+/** Both ways; a bracket that does not fit is passed over. */
+function matchBrackets(code: string): Map<number, number> {
+  const pairs = new Map<number, number>()
+  const open: number[] = []
+  const closes: { readonly [open: string]: string } = { '(': ')', '[': ']', '{': '}' }
+  for (const { index, 0: char } of code.matchAll(/[()[\]{}]/g)) {
+    if (char in closes) open.push(index)
+    else {
+      let last = open.length - 1
+      // Only the braces are trusted to close what was left open inside them.
+      if (char === '}') last = open.findLastIndex((at) => code[at] === '{')
+      const at = open[last]
+      if (at === undefined || closes[code[at] ?? ''] !== char) continue
+      open.length = last
+      pairs.set(at, index)
+      pairs.set(index, at)
+    }
+  }
+  return pairs
+}
+
+type Open = { name: string; line: number; indent: number; inner: number; controls: number[]; depth: number }
+
+/** Python: what is indented further belongs to it. */
+function byIndent(code: string): FunctionShape[] {
+  const done: FunctionShape[] = []
+  const open: Open[] = []
+  let last = 0
+  let brackets = 0
+  const closeDownTo = (indent: number): void => {
+    for (let top = open.at(-1); top !== undefined && indent <= top.indent; top = open.at(-1)) {
+      open.pop()
+      const span = last - top.line + 1
+      done.push({ name: top.name, line: top.line, lines: span - top.inner, depth: top.depth })
+      const around = open.at(-1)
+      if (around !== undefined) around.inner += Math.max(0, span - 1)
+    }
+  }
+  for (const [index, line] of code.split('\n').entries()) {
+    if (line.trim() === '') continue
+    const continued = brackets > 0
+    brackets = Math.max(0, brackets + count(line, /[([{]/g) - count(line, /[)\]}]/g))
+    if (!continued) {
+      const indent = line.search(/\S/)
+      closeDownTo(indent)
+      const top = open.at(-1)
+      const name = /^\s*(?:async\s+)?def\s+(\w+)/.exec(line)?.[1]
+      if (name !== undefined) open.push({ name, line: index + 1, indent, inner: 0, controls: [], depth: 0 })
+      else if (top !== undefined) {
+        while ((top.controls.at(-1) ?? -1) >= indent) top.controls.pop()
+        if (
+          /^\s*(?:if|elif|else|for|while|try|except|finally|with|match|case|async (?:for|with))\b.*:?/.test(
+            line,
+          )
+        ) {
+          top.controls.push(indent)
+          top.depth = Math.max(top.depth, top.controls.length)
+        }
+      }
+    }
+    last = index + 1
+  }
+  closeDownTo(-1)
+  return done.sort((a, b) => a.line - b.line)
+}
+
+function count(line: string, pattern: RegExp): number {
+  return line.match(pattern)?.length ?? 0
+}

@@ -1,0 +1,251 @@
+/** A background agent's run: queued, at work through recorded steps, ended with an outcome. Opens in Stately's editor as it stands. */
+import { assign, cancel, enqueueActions, fromCallback, setup } from 'xstate'
+import {
+  isClaimable,
+  isNewHandoff,
+  isPermitted,
+  isPermittedToStop,
+  isUnsent,
+  newSessionRecord,
+  remember,
+  type Judged,
+  type SessionArchived,
+  type SessionFact,
+  type SessionInput,
+  type SessionPaused,
+  type SessionRecord,
+  type SessionResumed,
+} from './session-record.ts'
+
+/** An error as it is recorded. */
+export type ErrorRecord = {
+  readonly name: string
+  readonly message: string
+  readonly code?: string
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** Which durable call of a handler: `kind:name:ordinal`, and its place in the order of calls. */
+export type StepRef = {
+  readonly key: string
+  readonly kind: string
+  readonly name: string
+  readonly ordinal: number
+  readonly seq: number
+}
+
+export type AgentInput = SessionInput & {
+  readonly run_id: string
+  readonly agent_id: string
+  readonly task_description: string
+  /** The session this run works for; its own id if it works for itself. */
+  readonly owner_id: string
+  readonly input: unknown
+  readonly deadline_ms: number
+}
+
+export type AgentOutcome =
+  | { readonly kind: 'succeeded'; readonly output: unknown }
+  | { readonly kind: 'failed'; readonly error: ErrorRecord }
+  | { readonly kind: 'cancelled'; readonly reason: string }
+  | { readonly kind: 'timed_out'; readonly deadline_ms: number }
+
+export type AgentContext = SessionRecord & {
+  readonly run_id: string
+  readonly agent_id: string
+  readonly task_description: string
+  readonly owner_id: string
+  readonly input: unknown
+  readonly deadline_ms: number
+  readonly steps: number
+  /** How often the handler was begun; more than once after a restart or a pause. */
+  readonly attempts: number
+  readonly outcome: AgentOutcome | null
+  /** Why it waits for a person; `null` unless parked. */
+  readonly parked: ErrorRecord | null
+  readonly tokens_used: number
+  /** Micro-dollars. */
+  readonly cost_micro_usd: number
+}
+
+type StepStarted = StepRef & { readonly type: 'step.started'; readonly at: string; readonly data: unknown }
+type StepCompleted = StepRef & {
+  readonly type: 'step.completed'
+  readonly at: string
+  readonly output?: unknown
+}
+type StepFailed = StepRef & { readonly type: 'step.failed'; readonly at: string; readonly error: ErrorRecord }
+
+export type AgentEvent =
+  | (Judged & { readonly type: 'agent.started' })
+  | { readonly type: 'agent.succeeded'; readonly at: string; readonly output?: unknown }
+  | { readonly type: 'agent.failed'; readonly at: string; readonly error: ErrorRecord }
+  | { readonly type: 'agent.parked'; readonly at: string; readonly error: ErrorRecord }
+  | { readonly type: 'agent.deadline'; readonly at: string }
+  | (Judged & { readonly type: 'agent.cancelled'; readonly reason: string })
+  | { readonly type: 'agent.began'; readonly at: string; readonly attempt: number }
+  | {
+      readonly type: 'agent.spent'
+      readonly at: string
+      readonly tokens: number
+      readonly cost_micro_usd: number
+      readonly what: string
+    }
+  | { readonly type: 'agent.logged'; readonly lines: readonly string[]; readonly at: string }
+  | { readonly type: 'command.started'; readonly key: string; readonly process: unknown; readonly at: string }
+  | StepStarted
+  | StepCompleted
+  | StepFailed
+  | SessionPaused
+  | SessionResumed
+  | SessionArchived
+  | SessionFact
+
+export const agentMachine = setup({
+  types: {
+    context: {} as AgentContext,
+    events: {} as AgentEvent,
+    input: {} as AgentInput,
+  },
+  actors: {
+    /** Waits for a free place, then sends `agent.started`. Provided by the runtime. */
+    admission: fromCallback<AgentEvent, { run_id: string; role: string }>(() => {}),
+    /** Runs the handler, then sends `agent.succeeded`, `agent.failed` or `agent.parked`. Provided by the runtime. */
+    handler: fromCallback<AgentEvent, { run_id: string }>(() => {}),
+  },
+  guards: {
+    permitted: ({ event }) => isPermitted(event as Judged & { type: string }),
+    permittedToStop: ({ event }) => isPermittedToStop(event as Judged & { type: string }),
+    newHandoff: ({ context, event }) => event.type === 'handoff.received' && isNewHandoff(context, event),
+    unsent: ({ context, event }) => event.type === 'handoff.generated' && isUnsent(context, event),
+    claimable: ({ context, event }) => event.type === 'handoff.claimed' && isClaimable(context, event),
+  },
+  actions: {
+    remember: assign(({ context, event }) => remember(context, event as SessionFact)),
+    countStep: assign(({ context, event }) => ({ steps: context.steps + 1, last_activity: event.at })),
+    noteActivity: assign(({ event }) => ({ last_activity: event.at })),
+    noteAttempt: assign(({ context, event }) => ({
+      attempts: context.attempts + 1,
+      last_activity: event.at,
+    })),
+    noteCost: assign(({ context, event }) =>
+      event.type === 'agent.spent'
+        ? {
+            tokens_used: context.tokens_used + event.tokens,
+            cost_micro_usd: context.cost_micro_usd + event.cost_micro_usd,
+          }
+        : {},
+    ),
+    noteStart: assign(({ event }) => ({ started_at: event.at, last_activity: event.at })),
+    notePause: assign(({ event }) => ({
+      last_activity: event.at,
+      pause_reason: event.type === 'session.paused' ? event.reason : 'parked',
+      parked: event.type === 'agent.parked' ? event.error : null,
+    })),
+    noteResume: assign(({ event }) => ({ last_activity: event.at, pause_reason: null, parked: null })),
+    noteOutcome: assign(({ context, event }) => ({
+      last_activity: event.at,
+      completed_at: event.at,
+      ...outcomeOf(context, event),
+    })),
+    armDeadline: enqueueActions(({ context, enqueue }) => {
+      enqueue.raise({ type: 'agent.deadline', at: '' }, { id: 'deadline', delay: context.deadline_ms })
+    }),
+    disarmDeadline: cancel('deadline'),
+  },
+}).createMachine({
+  id: 'agent',
+  version: '1',
+  context: ({ input }) => ({
+    ...newSessionRecord(input),
+    run_id: input.run_id,
+    agent_id: input.agent_id,
+    task_description: input.task_description,
+    owner_id: input.owner_id,
+    input: input.input,
+    deadline_ms: input.deadline_ms,
+    steps: 0,
+    attempts: 0,
+    outcome: null,
+    parked: null,
+    tokens_used: 0,
+    cost_micro_usd: 0,
+  }),
+  initial: 'created',
+  on: {
+    'session.named': { actions: 'remember' },
+    'session.progressed': { actions: 'remember' },
+    'handoff.generated': { guard: 'unsent', actions: 'remember' },
+    'handoff.received': { guard: 'newHandoff', actions: 'remember' },
+    'handoff.claimed': { guard: 'claimable', actions: 'remember' },
+    'agent.spent': { actions: 'noteCost' },
+  },
+  states: {
+    created: {
+      invoke: {
+        id: 'admission',
+        src: 'admission',
+        input: ({ context }) => ({ run_id: context.run_id, role: context.role }),
+      },
+      on: {
+        'agent.started': { guard: 'permitted', target: 'active', actions: 'noteStart' },
+        'agent.failed': { target: 'completed', actions: 'noteOutcome' },
+        'agent.cancelled': { guard: 'permittedToStop', target: 'completed', actions: 'noteOutcome' },
+        'session.paused': { guard: 'permittedToStop', target: 'paused', actions: 'notePause' },
+      },
+    },
+    active: {
+      entry: 'armDeadline',
+      exit: 'disarmDeadline',
+      invoke: {
+        id: 'handler',
+        src: 'handler',
+        input: ({ context }) => ({ run_id: context.run_id }),
+      },
+      on: {
+        'agent.began': { actions: 'noteAttempt' },
+        'agent.logged': { actions: 'noteActivity' },
+        'command.started': { actions: 'noteActivity' },
+        'step.started': { actions: 'noteActivity' },
+        'step.completed': { actions: 'countStep' },
+        'step.failed': { actions: 'countStep' },
+        'agent.succeeded': { target: 'completed', actions: 'noteOutcome' },
+        'agent.failed': { target: 'completed', actions: 'noteOutcome' },
+        'agent.parked': { target: 'paused', actions: 'notePause' },
+        'agent.deadline': { target: 'completed', actions: 'noteOutcome' },
+        'agent.cancelled': { guard: 'permittedToStop', target: 'completed', actions: 'noteOutcome' },
+        'session.paused': { guard: 'permittedToStop', target: 'paused', actions: 'notePause' },
+      },
+    },
+    paused: {
+      on: {
+        // What was already done when the pause came is still recorded.
+        'step.completed': { actions: 'countStep' },
+        'step.failed': { actions: 'countStep' },
+        'session.resumed': { guard: 'permitted', target: 'created', actions: 'noteResume' },
+        'agent.cancelled': { guard: 'permittedToStop', target: 'completed', actions: 'noteOutcome' },
+      },
+    },
+    completed: {
+      on: {
+        'session.archived': { target: 'archived' },
+      },
+    },
+    archived: { type: 'final' },
+  },
+})
+
+function outcomeOf(context: AgentContext, event: AgentEvent): Partial<AgentContext> {
+  switch (event.type) {
+    case 'agent.succeeded':
+      return { outcome: { kind: 'succeeded', output: event.output ?? null }, end_reason: 'completed' }
+    case 'agent.failed':
+      return { outcome: { kind: 'failed', error: event.error }, end_reason: 'interrupted' }
+    case 'agent.cancelled':
+      return { outcome: { kind: 'cancelled', reason: event.reason }, end_reason: 'exit' }
+    case 'agent.deadline':
+      return { outcome: { kind: 'timed_out', deadline_ms: context.deadline_ms }, end_reason: 'interrupted' }
+    default:
+      return {}
+  }
+}

@@ -1,0 +1,99 @@
+/** One call of a tool: requested, judged by the hooks' recorded testimony, executing, settled. Opens in Stately's editor as it stands. */
+import { assign, setup } from 'xstate'
+import type { ErrorRecord } from './agent.machine.ts'
+import { verdictOf, type Testimony, type Verdict } from './testimony.ts'
+
+export type ToolCallInput = {
+  readonly call_id: string
+  readonly tool: string
+  readonly capabilities: readonly string[]
+  readonly parameters: unknown
+  readonly run_id: string
+  readonly session_id: string
+  readonly agent_role: string
+  readonly project: string
+  /** USD; `null` if nothing could estimate it. */
+  readonly estimated_cost: number | null
+  readonly at: string
+}
+
+export type ToolCallOutcome =
+  | { readonly kind: 'succeeded'; readonly output: unknown }
+  | { readonly kind: 'failed'; readonly error: ErrorRecord }
+  | { readonly kind: 'denied'; readonly verdict: Verdict }
+  | { readonly kind: 'in_doubt' }
+
+export type ToolCallContext = ToolCallInput & {
+  readonly testimony: readonly Testimony[]
+  readonly verdict: Verdict | null
+  /** How often the execution was begun. */
+  readonly attempts: number
+  readonly outcome: ToolCallOutcome | null
+}
+
+export type ToolCallEvent =
+  | { readonly type: 'tool.judged'; readonly testimony: readonly Testimony[]; readonly at: string }
+  | { readonly type: 'tool.started'; readonly at: string }
+  | { readonly type: 'tool.succeeded'; readonly output?: unknown; readonly at: string }
+  | { readonly type: 'tool.failed'; readonly error: ErrorRecord; readonly at: string }
+  | { readonly type: 'tool.doubted'; readonly at: string }
+
+export const toolCallMachine = setup({
+  types: {
+    context: {} as ToolCallContext,
+    events: {} as ToolCallEvent,
+    input: {} as ToolCallInput,
+  },
+  guards: {
+    allowedByHooks: ({ event }) =>
+      event.type === 'tool.judged' && verdictOf(event.testimony, { stopping: false }).allowed,
+  },
+  actions: {
+    noteVerdict: assign(({ event }) =>
+      event.type === 'tool.judged'
+        ? { testimony: event.testimony, verdict: verdictOf(event.testimony, { stopping: false }) }
+        : {},
+    ),
+    noteDenial: assign(({ context }) =>
+      context.verdict === null ? {} : { outcome: { kind: 'denied', verdict: context.verdict } as const },
+    ),
+    noteAttempt: assign(({ context }) => ({ attempts: context.attempts + 1 })),
+    noteOutcome: assign(({ event }) => {
+      if (event.type === 'tool.succeeded') {
+        return { outcome: { kind: 'succeeded', output: event.output ?? null } as const }
+      }
+      if (event.type === 'tool.failed') return { outcome: { kind: 'failed', error: event.error } as const }
+      return { outcome: { kind: 'in_doubt' } as const }
+    }),
+  },
+}).createMachine({
+  id: 'toolCall',
+  version: '1',
+  context: ({ input }) => ({ ...input, testimony: [], verdict: null, attempts: 0, outcome: null }),
+  initial: 'requested',
+  states: {
+    requested: {
+      on: {
+        'tool.judged': [
+          { guard: 'allowedByHooks', target: 'judged', actions: 'noteVerdict' },
+          { target: 'settled', actions: ['noteVerdict', 'noteDenial'] },
+        ],
+      },
+    },
+    judged: {
+      on: {
+        'tool.started': { target: 'executing', actions: 'noteAttempt' },
+      },
+    },
+    executing: {
+      on: {
+        // Started again after a crash: only a tool whose policy allows it.
+        'tool.started': { actions: 'noteAttempt' },
+        'tool.succeeded': { target: 'settled', actions: 'noteOutcome' },
+        'tool.failed': { target: 'settled', actions: 'noteOutcome' },
+        'tool.doubted': { target: 'settled', actions: 'noteOutcome' },
+      },
+    },
+    settled: { type: 'final' },
+  },
+})

@@ -1,0 +1,275 @@
+/** Background agents with explicit ids: started, waited for, looked at, listed, cancelled; each run a machine of its own. */
+import { z } from 'zod'
+import { agentMachine, type AgentContext } from '../../machines/agent.machine.ts'
+import type { LifecycleGate } from '../permissions/lifecycle-gate.ts'
+import { refusalBy } from '../permissions/lifecycle-gate.ts'
+import { isoTime, type NewId } from '../runtime/clock.ts'
+import type { Engine } from '../runtime/engine.ts'
+import { RuntimeError } from '../runtime/runtime-error.ts'
+import { checkedInput } from '../sessions/input.ts'
+import type { SessionDirectory, SessionRow } from '../sessions/directory.ts'
+import type { AgentDefinition } from './define-agent.ts'
+import { unknownAgent } from './handler-runner.ts'
+import { isTerminal, runLogs, runResult, runState, type BackgroundAgentResult } from './run-result.ts'
+
+/** How long a wait without a timeout takes at most: a wait never hangs for ever. */
+export const DEFAULT_WAIT_MS = 10 * 60 * 1000
+
+export const startAgentSchema = z.object({
+  agent_id: z.string().min(1).max(200),
+  task_description: z.string().default(''),
+  input: z.unknown().optional(),
+  role: z.enum(['orchestrator', 'supervisor', 'workagent']).optional(),
+  project: z.string().min(1).optional(),
+  /** The session that starts it. */
+  parent_id: z.string().min(1).nullable().optional(),
+  /** The session it works for; it ends with the run. Default: the run is its own session. */
+  session_id: z.string().min(1).optional(),
+  name: z.string().min(1).optional(),
+  tags: z.array(z.string().min(1)).optional(),
+  run_id: z.string().min(1).optional(),
+  /** Ends a longer run as `timed_out`; ms. Default: the agent's own. */
+  deadline_ms: z.number().int().positive().optional(),
+})
+export type StartAgent = z.input<typeof startAgentSchema>
+
+const filterSchema = z.object({
+  status_filter: z.enum(['running', 'completed', 'failed', 'timeout', 'all']).optional(),
+  project: z.string().optional(),
+  agent_id: z.string().optional(),
+})
+export type ListAgents = z.input<typeof filterSchema>
+
+export type WaitOptions = {
+  /** ms from the call; default 10 minutes. */
+  readonly timeout?: number
+  /** Accepted for the article's sake: completion is pushed, nothing is polled. */
+  readonly pollInterval?: number
+  /** What to do with the run when the wait times out; default `detach`, which lets it go on. */
+  readonly onTimeout?: 'detach' | 'cancel'
+  readonly signal?: AbortSignal
+}
+
+/** A started run. */
+export interface AgentRun<TOutput = unknown> {
+  readonly run_id: string
+  readonly agent_id: string
+  result(options?: {
+    readonly timeoutMs?: number
+  }): Promise<BackgroundAgentResult & { output: { value?: TOutput } }>
+  cancel(reason?: string): Promise<void>
+}
+
+export interface AgentService {
+  /** Starts a run; resolves once its start is on disk. @throws RuntimeError `AGENT_UNKNOWN`, `INPUT_INVALID` */
+  start<TInput, TOutput>(
+    agent: AgentDefinition<TInput, TOutput>,
+    options: Omit<StartAgent, 'agent_id' | 'input'> & { readonly input: TInput },
+  ): Promise<AgentRun<TOutput>>
+  startById(input: StartAgent): Promise<AgentRun>
+  /** Resolves when the run has ended, or with status `timeout`; never throws for a timeout. */
+  wait(id: string, options?: WaitOptions): Promise<BackgroundAgentResult>
+  result(input: {
+    agent_id: string
+    include_output?: boolean
+    within?: ReadonlySet<string>
+  }): Promise<BackgroundAgentResult>
+  list(filter?: ListAgents): Promise<BackgroundAgentResult[]>
+  cancel(id: string, reason?: string): Promise<void>
+  /** The run with this id, or the latest of this agent. @throws RuntimeError `RUN_UNKNOWN`, `RUN_AMBIGUOUS` */
+  resolveRun(id: string, within?: ReadonlySet<string>): Promise<string>
+}
+
+export type AgentServiceOptions = {
+  readonly engine: Engine
+  readonly directory: SessionDirectory
+  readonly gate: LifecycleGate
+  readonly newId: NewId
+  readonly defaultProject: string
+  definition(agentId: string): AgentDefinition | undefined
+}
+
+export function createAgentService(options: AgentServiceOptions): AgentService {
+  const { engine, directory, gate, newId } = options
+  const { clock, store } = engine
+
+  const snapshotOf = async (runId: string): Promise<{ value: unknown; context: AgentContext }> => {
+    const found = await engine.find(runId)
+    if (found?.machine !== 'agent') throw unknownRun(runId)
+    return found.actor.getSnapshot() as unknown as { value: unknown; context: AgentContext }
+  }
+  const resultOf = async (
+    runId: string,
+    waitEnded = false,
+    withLogs = true,
+  ): Promise<BackgroundAgentResult> =>
+    runResult(await snapshotOf(runId), { logs: withLogs ? await runLogs(store, runId) : [], waitEnded })
+
+  const runOf = <TOutput>(run_id: string, agent_id: string): AgentRun<TOutput> => ({
+    run_id,
+    agent_id,
+    result: async ({ timeoutMs } = {}) =>
+      (await service.wait(run_id, timeoutMs === undefined ? {} : { timeout: timeoutMs })) as never,
+    cancel: (reason) => service.cancel(run_id, reason),
+  })
+
+  const service: AgentService = {
+    async start(agent, start) {
+      return runOf((await service.startById({ ...start, agent_id: agent.id })).run_id, agent.id)
+    },
+    async startById(raw) {
+      const input = checkedInput(startAgentSchema, raw, 'startBackgroundAgent')
+      const definition = options.definition(input.agent_id)
+      if (definition === undefined) throw unknownAgent(input.agent_id)
+      if (definition.schema !== undefined) {
+        checkedInput(definition.schema, input.input, `Agent "${input.agent_id}"`)
+      }
+      const run_id = input.run_id ?? newId('run')
+      const ownerId = input.session_id ?? run_id
+      const parentId = input.parent_id ?? input.session_id ?? null
+      const parent = parentId === null ? undefined : await engine.find(parentId)
+      await engine.spawn(agentMachine, {
+        id: run_id,
+        createdAs: 'agent.created',
+        correlationId: parent?.correlationId ?? run_id,
+        source: parentId ?? '',
+        input: {
+          session_id: run_id,
+          run_id,
+          owner_id: ownerId,
+          agent_id: input.agent_id,
+          task_description: input.task_description,
+          input: input.input ?? null,
+          role: input.role ?? definition.role,
+          project: input.project ?? options.defaultProject,
+          kind: 'background',
+          parent_id: parentId,
+          name: input.name ?? null,
+          tags: input.tags ?? [],
+          deadline_ms: input.deadline_ms ?? definition.deadlineMs,
+          at: isoTime(clock),
+        },
+      })
+      return runOf(run_id, input.agent_id)
+    },
+    async wait(id, wait = {}) {
+      const runId = await service.resolveRun(id)
+      const ended = await untilEnded(engine, runId, {
+        timeoutMs: wait.timeout ?? DEFAULT_WAIT_MS,
+        signal: wait.signal,
+      })
+      if (!ended && wait.onTimeout === 'cancel') await service.cancel(runId, 'the wait for it timed out')
+      return resultOf(runId, !ended)
+    },
+    async result({ agent_id, include_output, within }) {
+      return resultOf(await service.resolveRun(agent_id, within), false, include_output === true)
+    },
+    async list(raw = {}) {
+      const filter = checkedInput(filterSchema, raw, 'listBackgroundAgents')
+      const rows = (await directory.rows()).filter(
+        (row) =>
+          row.machine === 'agent' &&
+          (filter.project === undefined || row.project === filter.project) &&
+          (filter.agent_id === undefined || row.agent_id === filter.agent_id),
+      )
+      const results = await Promise.all(rows.map((row) => resultOf(row.id, false, false)))
+      const { status_filter } = filter
+      return results.filter(
+        (result) => status_filter === undefined || status_filter === 'all' || result.status === status_filter,
+      )
+    },
+    async cancel(id, reason = 'cancelled by request') {
+      const runId = await service.resolveRun(id)
+      const { context, value } = await snapshotOf(runId)
+      if (isTerminal(runState(value, context))) return
+      const { testimony, verdict } = await gate({
+        name: 'agent:cancel',
+        parameters: { run_id: runId, reason },
+        role: context.role,
+        project: context.project,
+        session_id: context.owner_id,
+        agent_id: context.agent_id,
+      })
+      const refusal = refusalBy(verdict)
+      const fact = { type: 'agent.cancelled', reason, testimony, at: isoTime(clock) }
+      const receipt = await engine.send(runId, fact, {
+        source: runId,
+        ...(refusal && { ifRefused: refusal }),
+      })
+      if (!receipt.accepted) throw notCancelled(runId, receipt.reason ?? '')
+    },
+    async resolveRun(id, within) {
+      const rows = await directory.rows()
+      const isRun = (row: SessionRow): boolean => row.machine === 'agent'
+      if (rows.some((row) => row.id === id && isRun(row))) return id
+      const runs = rows.filter((row) => isRun(row) && row.agent_id === id && (within?.has(row.id) ?? true))
+      const running = runs.filter((row) => row.outcome === null)
+      if (running.length > 1) throw ambiguousRun(id, running)
+      const latest = runs.at(-1)
+      if (latest === undefined) throw unknownRun(id)
+      return latest.id
+    },
+  }
+  return service
+}
+
+/** True when the run has ended, false at the timeout; rejects when the signal aborts. */
+async function untilEnded(
+  engine: Engine,
+  runId: string,
+  until: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
+): Promise<boolean> {
+  const found = await engine.find(runId)
+  if (found === undefined) throw unknownRun(runId)
+  const ended = (): boolean => {
+    const { value, context } = found.actor.getSnapshot() as unknown as {
+      value: unknown
+      context: AgentContext
+    }
+    return isTerminal(runState(value, context))
+  }
+  if (ended()) return true
+  return new Promise((resolve, reject) => {
+    const finish = (settle: () => void): void => {
+      engine.clock.clearTimeout(timer)
+      subscription.unsubscribe()
+      until.signal?.removeEventListener('abort', onAbort)
+      settle()
+    }
+    const onAbort = (): void => finish(() => reject(until.signal?.reason as Error))
+    const timer = engine.clock.setTimeout(() => finish(() => resolve(false)), until.timeoutMs)
+    const subscription = found.actor.subscribe(() => {
+      if (ended()) finish(() => resolve(true))
+    })
+    until.signal?.addEventListener('abort', onAbort)
+    if (until.signal?.aborted === true) onAbort()
+  })
+}
+
+function unknownRun(id: string): RuntimeError {
+  return new RuntimeError('RUN_UNKNOWN', {
+    happened: `There is no run or agent "${id}".`,
+    expected: 'A run id that startBackgroundAgent returned, or the id of an agent that has been started.',
+    todo: 'List the runs with listBackgroundAgents().',
+    details: { id },
+  })
+}
+
+function ambiguousRun(agentId: string, rows: readonly SessionRow[]): RuntimeError {
+  const runs = rows.map((row) => row.id)
+  return new RuntimeError('RUN_AMBIGUOUS', {
+    happened: `Agent "${agentId}" has ${runs.length} runs at work: ${runs.join(', ')}.`,
+    expected: 'One running run of this agent, or an exact run id.',
+    todo: 'Use the run id that startBackgroundAgent returned.',
+    details: { agent_id: agentId, runs },
+  })
+}
+
+function notCancelled(runId: string, reason: string): RuntimeError {
+  return new RuntimeError('SESSION_REFUSED', {
+    happened: `Run "${runId}" was not cancelled: ${reason}.`,
+    expected: 'A run that has not ended, and hooks that do not object.',
+    todo: `Ask why: agentctl why ${runId}.`,
+    details: { run_id: runId, reason },
+  })
+}

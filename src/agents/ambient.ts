@@ -1,0 +1,86 @@
+/** The article's functions for background agents, over the ambient scope; inside a handler each writing one is a durable call. */
+import type { NewId } from '../runtime/clock.ts'
+import { addSlot } from '../sessions/ambient.ts'
+import { durably, requireScope, type Scope } from '../sessions/scope.ts'
+import type { SessionService } from '../sessions/session-service.ts'
+import type { AgentService, ListAgents, StartAgent, WaitOptions } from './agent-service.ts'
+import type { BackgroundAgentResult } from './run-result.ts'
+
+type AmbientRuntime = {
+  readonly agents: AgentService
+  readonly sessions: SessionService
+  readonly newId: NewId
+}
+
+const inScope = (caller: string): Scope<AmbientRuntime> => requireScope<AmbientRuntime>(caller)
+
+/**
+ * Starts a background agent as a child of the scope's session; resolves with its run id once the start is on disk.
+ *
+ * @throws RuntimeError `AGENT_UNKNOWN`, `INPUT_INVALID`, `NO_AMBIENT_SESSION`
+ */
+export function startBackgroundAgent(input: Omit<StartAgent, 'run_id'>): Promise<string> {
+  const scope = inScope('startBackgroundAgent')
+  const { agents, newId } = scope.runtime
+  const project = input.project ?? scope.owner?.project
+  const started = durably(scope, {
+    kind: 'startBackgroundAgent',
+    name: String(input.agent_id),
+    prepare: () => ({ run_id: newId('run') }),
+    execute: async ({ run_id }) => {
+      const parent_id = input.parent_id ?? scope.owner?.id ?? null
+      const run = await agents.startById({
+        ...input,
+        run_id,
+        parent_id,
+        ...(project !== undefined && { project }),
+      })
+      return run.run_id
+    },
+  })
+  // A run that works for a session of its own takes that session's place.
+  if (input.session_id === undefined) addSlot(scope, { id: started, role: input.role ?? 'workagent' })
+  return started
+}
+
+/**
+ * Waits for a run to end. Resolves with its result, or with status `timeout` at the deadline (`timeout` ms from this
+ * call, default 10 minutes); it never throws for a timeout.
+ */
+export async function waitForBackgroundAgent(
+  id: string | Promise<string>,
+  options: Omit<WaitOptions, 'signal'> = {},
+): Promise<BackgroundAgentResult> {
+  const scope = inScope('waitForBackgroundAgent')
+  const { agents } = scope.runtime
+  const runId = await id
+  const waited = await durably(scope, {
+    kind: 'wait',
+    name: runId,
+    execute: async () => {
+      const result = await agents.wait(runId, { ...options, ...(scope.signal && { signal: scope.signal }) })
+      // A run that has ended never changes again: its id is all that has to be remembered.
+      return result.end_time === undefined ? { unfinished: result } : { ended: result.run_id }
+    },
+  })
+  if (waited.ended === undefined) return waited.unfinished
+  return agents.result({ agent_id: waited.ended, include_output: true })
+}
+
+/** The latest result of an agent in this session's tree, or of a run, at any time. @throws RuntimeError `RUN_UNKNOWN`, `RUN_AMBIGUOUS` */
+export async function getBackgroundAgentResult(input: {
+  agent_id: string
+  include_output?: boolean
+}): Promise<BackgroundAgentResult> {
+  const { runtime, owner } = inScope('getBackgroundAgentResult')
+  if (owner === null) return runtime.agents.result(input)
+  const tree = await runtime.sessions.descendants(owner.id)
+  return runtime.agents.result({ ...input, within: new Set(tree.map((row) => row.id)) })
+}
+
+/** The project's background agents, by status. */
+export async function listBackgroundAgents(filter: ListAgents = {}): Promise<BackgroundAgentResult[]> {
+  const { runtime, owner } = inScope('listBackgroundAgents')
+  const project = filter.project ?? owner?.project
+  return runtime.agents.list({ ...filter, ...(project !== undefined && { project }) })
+}

@@ -1,0 +1,77 @@
+/** How users bind code to an agent id: a function, or a command in a child process. */
+import type { z } from 'zod'
+import type { Role } from '../../machines/session-record.ts'
+import type { HandlerContext } from './handler-context.ts'
+
+/** A command to run as a child process, without a shell. */
+export type CommandSpec = {
+  readonly command: string
+  readonly args?: readonly string[]
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly timeoutMs?: number
+}
+
+type AgentOptions<TSchema extends z.ZodType> = {
+  /** An id, or a pattern in which `*` stands for any characters: `work-*`. */
+  readonly id: string
+  readonly role?: Role
+  readonly input?: TSchema
+  /** Ends a run that takes longer, as `timed_out`; ms, default 24 h. */
+  readonly deadlineMs?: number
+}
+
+export type FunctionAgentOptions<TSchema extends z.ZodType, TOutput> = AgentOptions<TSchema> & {
+  readonly run: (ctx: HandlerContext, input: z.output<TSchema>) => Promise<TOutput> | TOutput
+}
+
+export type CommandAgentOptions<TSchema extends z.ZodType> = AgentOptions<TSchema> & {
+  readonly command: (input: z.output<TSchema>) => CommandSpec
+}
+
+/** What a command agent's run outputs. */
+export type CommandOutput = { readonly exit_code: number | null; readonly signal: string | null }
+
+export interface AgentDefinition<TInput = unknown, TOutput = unknown> {
+  readonly id: string
+  readonly role: Role
+  readonly deadlineMs: number
+  readonly schema: z.ZodType | undefined
+  readonly run: (ctx: HandlerContext, input: never) => Promise<TOutput>
+  /** For types only. */
+  readonly '~types'?: { readonly input: TInput; readonly output: TOutput }
+}
+
+const DEFAULT_DEADLINE_MS = 24 * 60 * 60 * 1000
+
+/**
+ * Binds code to an agent id. After a restart the handler runs again from its top, and its recorded calls return
+ * what they returned; so everything that touches the world goes through `ctx.step`, `ctx.tool` or `ctx.command`.
+ */
+export function defineAgent<TSchema extends z.ZodType = z.ZodUnknown, TOutput = unknown>(
+  options: FunctionAgentOptions<TSchema, TOutput>,
+): AgentDefinition<z.input<TSchema>, TOutput>
+export function defineAgent<TSchema extends z.ZodType = z.ZodUnknown>(
+  options: CommandAgentOptions<TSchema>,
+): AgentDefinition<z.input<TSchema>, CommandOutput>
+export function defineAgent<TInput = unknown, TOutput = unknown>(
+  id: string,
+  handler: (ctx: HandlerContext, input: TInput) => Promise<TOutput> | TOutput,
+): AgentDefinition<TInput, TOutput>
+export function defineAgent(
+  first: string | FunctionAgentOptions<z.ZodType, unknown> | CommandAgentOptions<z.ZodType>,
+  handler?: (ctx: HandlerContext, input: never) => unknown,
+): AgentDefinition {
+  const options = typeof first === 'string' ? { id: first, run: handler ?? (() => undefined) } : first
+  const run =
+    'command' in options
+      ? (ctx: HandlerContext, input: never) => ctx.command('command', options.command(input))
+      : options.run
+  return {
+    id: options.id,
+    role: ('role' in options ? options.role : undefined) ?? 'workagent',
+    deadlineMs: ('deadlineMs' in options ? options.deadlineMs : undefined) ?? DEFAULT_DEADLINE_MS,
+    schema: 'input' in options ? options.input : undefined,
+    run: async (ctx, input) => run(ctx, input as never),
+  }
+}

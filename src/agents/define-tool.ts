@@ -1,0 +1,66 @@
+/** How users declare a tool: what it may touch, what it costs, what to do when its outcome is in doubt. */
+import type { z } from 'zod'
+import { assertCapability } from '../permissions/trigger.ts'
+
+/** What a tool's implementation gets beside its input. */
+export type ToolContext = {
+  readonly call_id: string
+  /** The same at each attempt of one call: give it to the service that must not do it twice. */
+  readonly idempotency_key: string
+  readonly run_id: string
+  readonly session_id: string
+  readonly project: string
+  readonly agent_role: string
+  readonly signal: AbortSignal
+  log(line: string): void
+  /** Books what the call really cost, in USD, and the tokens it used. */
+  spend(cost: { readonly usd: number; readonly tokens?: number; readonly what?: string }): Promise<void>
+}
+
+/** After a crash in the middle: run it again, ask the world whether it happened, or ask a person. */
+export type InDoubtPolicy = 'retry' | 'verify' | 'ask'
+
+export type ToolOptions<TSchema extends z.ZodType, TOutput> = {
+  readonly name: string
+  /** Capability names that hooks trigger on, e.g. `execute:file:delete`. */
+  readonly capabilities: readonly string[]
+  readonly input: TSchema
+  /** Expected cost of a call in USD; a gated call without an estimate is denied by the cost hook. */
+  readonly estimate?: (input: z.output<TSchema>) => number | Promise<number>
+  readonly inDoubt: InDoubtPolicy
+  /** For `inDoubt: 'verify'`: whether the call happened, and with what output. */
+  readonly verify?: (
+    input: z.output<TSchema>,
+    ctx: ToolContext,
+  ) => Promise<{ readonly happened: true; readonly output: TOutput } | { readonly happened: false }>
+  readonly execute: (input: z.output<TSchema>, ctx: ToolContext) => Promise<TOutput> | TOutput
+}
+
+export interface Tool<TSchema extends z.ZodType = z.ZodType, TOutput = unknown> extends Omit<
+  ToolOptions<TSchema, TOutput>,
+  'estimate' | 'verify' | 'execute'
+> {
+  readonly estimate: ((input: never) => number | Promise<number>) | undefined
+  readonly verify:
+    | ((
+        input: never,
+        ctx: ToolContext,
+      ) => Promise<{ readonly happened: true; readonly output: TOutput } | { readonly happened: false }>)
+    | undefined
+  readonly execute: (input: never, ctx: ToolContext) => Promise<TOutput> | TOutput
+}
+
+/**
+ * Declares a tool. Its calls go through the hooks, and each is a recorded step of the handler that makes it.
+ *
+ * @throws PermissionError `PM_INVALID_CAPABILITY` for a name that would slip past triggers.
+ */
+export function defineTool<TSchema extends z.ZodType, TOutput>(
+  options: ToolOptions<TSchema, TOutput>,
+): Tool<TSchema, TOutput> {
+  assertCapability(options.name, 'name')
+  for (const [index, capability] of options.capabilities.entries()) {
+    assertCapability(capability, `capabilities[${index}]`)
+  }
+  return { ...options, estimate: options.estimate, verify: options.verify }
+}

@@ -1,0 +1,47 @@
+/** What a handler holds: its durable calls, its log, its signal, and who it is. */
+import type { Role } from '../../machines/session-record.ts'
+import type { z } from 'zod'
+import type { CommandOutput, CommandSpec } from './define-agent.ts'
+import type { Tool } from './define-tool.ts'
+
+export interface HandlerContext {
+  readonly run_id: string
+  readonly agent_id: string
+  /** The session the run works for; its own id if it works for itself. */
+  readonly session_id: string
+  readonly parent_id: string | null
+  readonly role: Role
+  readonly project: string
+  readonly task_description: string
+  /** When the run first started: the same in each attempt, so use it instead of the clock. ISO 8601. */
+  readonly started_at: string
+  /** 1 at first; more after a restart or a pause. */
+  readonly attempt: number
+  /** Aborts on cancel, pause, deadline and close. */
+  readonly signal: AbortSignal
+  /** Records a line; what is logged ends up in `output.logs`. */
+  log(line: string): void
+  /**
+   * A recorded piece of work: run once, and returned as recorded ever after. `fn` gets an idempotency key for
+   * the case that a crash comes between its end and the record: then it is run again.
+   */
+  step<T>(
+    name: string,
+    fn: (step: { idempotency_key: string; signal: AbortSignal }) => Promise<T> | T,
+  ): Promise<T>
+  /** Calls a tool through the hooks. @throws PermissionDeniedError with `reason` and `alternatives` */
+  tool<TSchema extends z.ZodType, TOutput>(
+    tool: Tool<TSchema, TOutput>,
+    input: z.input<TSchema>,
+  ): Promise<TOutput>
+  /**
+   * Runs a command in a child process of its own group; its output becomes log lines, its exit code the outcome.
+   * A child left over by a killed process is ended before the command runs again.
+   */
+  command(name: string, spec: CommandSpec): Promise<CommandOutput>
+  /** True where the new code may run, false where this run was begun by the old one. */
+  patch(id: string): Promise<boolean>
+  progress(input: { phase?: string; percent?: number }): Promise<void>
+  /** Books cost, in USD, and tokens. */
+  spend(cost: { readonly usd: number; readonly tokens?: number; readonly what?: string }): Promise<void>
+}

@@ -1,0 +1,227 @@
+/** Carries one tool call from wherever its machine stands to settled: judged by hooks, begun on the record, ended. */
+import { toolCallMachine, type ToolCallContext } from '../../machines/tool-call.machine.ts'
+import { runAftermath } from '../permissions/aftermath.ts'
+import type { PermissionHookRegistry } from '../permissions/hook-registry.ts'
+import { createHookContext, type PermissionRequest } from '../permissions/hook-context.ts'
+import { judge, type Judgement } from '../permissions/judge.ts'
+import { PermissionDeniedError } from '../permissions/permission-denied-error.ts'
+import { isoTime } from '../runtime/clock.ts'
+import type { DurableActor } from '../runtime/durable-actor.ts'
+import type { Engine } from '../runtime/engine.ts'
+import { RuntimeError } from '../runtime/runtime-error.ts'
+import { checkedInput } from '../sessions/input.ts'
+import type { Tool, ToolContext } from './define-tool.ts'
+import { interrupted, isInterruption } from './journal.ts'
+import { errorFrom, errorRecord } from './recorded-error.ts'
+
+export type ToolCaller = {
+  readonly run_id: string
+  readonly agent_id: string
+  readonly session_id: string
+  readonly role: string
+  readonly project: string
+  readonly signal: AbortSignal
+  log(line: string): void
+  spend(cost: { readonly usd: number; readonly tokens?: number; readonly what?: string }): Promise<void>
+}
+
+export type ToolCallHost = {
+  readonly engine: Engine
+  readonly registry: PermissionHookRegistry
+  readonly hookTimeoutMs: number | undefined
+}
+
+type Call = {
+  readonly host: ToolCallHost
+  readonly caller: ToolCaller
+  readonly tool: Tool
+  readonly callId: string
+  readonly actor: DurableActor<typeof toolCallMachine>
+  readonly input: never
+}
+
+/**
+ * Runs a tool call, or takes up the one with this id where a crash left it.
+ *
+ * @throws PermissionDeniedError when a hook says no; RuntimeError `TOOL_IN_DOUBT` when a person must say whether it
+ * happened; otherwise what the tool threw.
+ */
+export async function callTool(
+  host: ToolCallHost,
+  caller: ToolCaller,
+  wish: { readonly callId: string; readonly tool: Tool; readonly input: unknown },
+): Promise<unknown> {
+  const { tool, callId } = wish
+  const input = checkedInput(tool.input, wish.input, `Tool "${tool.name}"`) as never
+  const found = await host.engine.find(callId)
+  const run = await host.engine.find(caller.run_id)
+  const actor =
+    found === undefined
+      ? await host.engine.spawn(toolCallMachine, {
+          id: callId,
+          createdAs: 'tool.requested',
+          source: caller.run_id,
+          correlationId: run?.correlationId ?? caller.run_id,
+          input: {
+            call_id: callId,
+            tool: tool.name,
+            capabilities: tool.capabilities,
+            parameters: wish.input ?? {},
+            run_id: caller.run_id,
+            session_id: caller.session_id,
+            agent_role: caller.role,
+            project: caller.project,
+            estimated_cost: (await tool.estimate?.(input)) ?? null,
+            at: isoTime(host.engine.clock),
+          },
+        })
+      : (found.actor as unknown as DurableActor<typeof toolCallMachine>)
+  // What runs is what was recorded and judged, not what a changed handler might pass now.
+  const recorded = checkedInput(
+    tool.input,
+    actor.getSnapshot().context.parameters,
+    `Tool "${tool.name}"`,
+  ) as never
+  return carryOn({ host, caller, tool, callId, actor, input: recorded })
+}
+
+async function carryOn(call: Call): Promise<unknown> {
+  const { value, context } = call.actor.getSnapshot()
+  if (value === 'requested') await judged(call)
+  if (call.actor.getSnapshot().value === 'settled') return settled(call.actor.getSnapshot().context)
+  if (value === 'executing') return doubted(call, context)
+  return executed(call)
+}
+
+async function judged(call: Call): Promise<void> {
+  const judgement = await asked(call)
+  await call.actor.send({
+    type: 'tool.judged',
+    testimony: judgement.testimony,
+    at: isoTime(call.host.engine.clock),
+  })
+  if (judgement.verdict.allowed) return
+  const { reason, alternatives } = judgement.verdict
+  await aftermath(call, judgement, { kind: 'denied', reason, alternatives })
+}
+
+function asked(call: Call): Promise<Judgement> {
+  const { host, caller } = call
+  return judge(host.registry, permissionRequest(call), {
+    clock: host.engine.clock,
+    timeoutMs: host.hookTimeoutMs,
+    signal: caller.signal,
+  })
+}
+
+function permissionRequest({ caller, tool, actor, callId }: Call): PermissionRequest {
+  const { estimated_cost, parameters } = actor.getSnapshot().context
+  return {
+    tool_name: tool.name,
+    capabilities: tool.capabilities,
+    parameters: parameters as Record<string, unknown>,
+    agent_role: caller.role,
+    project: caller.project,
+    session_id: caller.session_id,
+    agent_id: caller.agent_id,
+    run_id: caller.run_id,
+    call_id: callId,
+    estimated_cost: estimated_cost ?? undefined,
+  }
+}
+
+/** It was begun before a crash and nobody knows whether it happened: by the tool's own policy. */
+async function doubted(call: Call, context: ToolCallContext): Promise<unknown> {
+  if (call.tool.inDoubt === 'retry') return executed(call)
+  if (call.tool.inDoubt === 'verify' && call.tool.verify !== undefined) {
+    const answer = await call.tool.verify(call.input, toolContext(call))
+    if (!answer.happened) return executed(call)
+    await call.actor.send({
+      type: 'tool.succeeded',
+      output: answer.output,
+      at: isoTime(call.host.engine.clock),
+    })
+    return settled(call.actor.getSnapshot().context)
+  }
+  throw new RuntimeError('TOOL_IN_DOUBT', {
+    happened: `Tool "${call.tool.name}" (${call.callId}) was begun ${context.attempts} time(s) and its outcome is not known.`,
+    expected: 'A recorded outcome; the process died in between.',
+    todo: 'Find out whether it happened and resume the run; or declare inDoubt: "retry" or a verify function.',
+    details: { call_id: call.callId, tool: call.tool.name },
+  })
+}
+
+async function executed(call: Call): Promise<unknown> {
+  const { actor, tool, caller } = call
+  const { clock } = call.host.engine
+  if (caller.signal.aborted) throw interrupted(caller.run_id)
+  await actor.send({ type: 'tool.started', at: isoTime(clock) })
+  try {
+    const output = await tool.execute(call.input, toolContext(call))
+    await call.host.engine.sendOutcome(call.callId, {
+      type: 'tool.succeeded',
+      output,
+      at: isoTime(clock),
+    } as never)
+    await aftermath(call, undefined, { kind: 'succeeded', result: output })
+  } catch (error) {
+    // Stopped in the middle: what happened is not known, so nothing is recorded and the policy decides next time.
+    if (caller.signal.aborted || isInterruption(error)) throw interrupted(caller.run_id)
+    if (actor.getSnapshot().value === 'executing') {
+      await actor.send({ type: 'tool.failed', error: errorRecord(error), at: isoTime(clock) })
+      await aftermath(call, undefined, { kind: 'failed', error })
+    }
+    throw error
+  }
+  return settled(actor.getSnapshot().context)
+}
+
+function settled(context: ToolCallContext): unknown {
+  const { outcome } = context
+  if (outcome === null) throw new Error(`tool call ${context.call_id} settled without an outcome`)
+  switch (outcome.kind) {
+    case 'succeeded':
+      return outcome.output
+    case 'failed':
+      throw errorFrom(outcome.error)
+    case 'denied':
+      throw new PermissionDeniedError(outcome.verdict.reason ?? 'denied', [...outcome.verdict.alternatives], {
+        hook: outcome.verdict.by,
+        tool_name: context.tool,
+      })
+    case 'in_doubt':
+      throw new Error(`tool call ${context.call_id} is in doubt`)
+  }
+}
+
+async function aftermath(
+  call: Call,
+  judgement: Judgement | undefined,
+  outcome: Parameters<typeof runAftermath>[2]['outcome'],
+): Promise<void> {
+  const { registry, engine, hookTimeoutMs } = call.host
+  const hooks = judgement?.hooks ?? registry.getTriggeredHooks(call.tool.name, call.tool.capabilities)
+  if (hooks.every((hook) => hook.onSuccess === undefined && hook.onFailure === undefined)) return
+  const context = judgement?.context ?? createHookContext(permissionRequest(call))
+  await runAftermath(hooks, context, {
+    outcome,
+    onError: (error) => engine.onError(error),
+    timeoutMs: hookTimeoutMs,
+    clock: engine.clock,
+  })
+}
+
+function toolContext(call: Call): ToolContext {
+  const { caller, callId } = call
+  return {
+    call_id: callId,
+    idempotency_key: callId,
+    run_id: caller.run_id,
+    session_id: caller.session_id,
+    project: caller.project,
+    agent_role: caller.role,
+    signal: caller.signal,
+    log: (line) => caller.log(line),
+    spend: (cost) => caller.spend(cost),
+  }
+}

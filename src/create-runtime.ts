@@ -1,0 +1,259 @@
+/** The composition root: joins the log, the engine, sessions, agents, permissions and the actors into one runtime. */
+import { resolve, join, basename, dirname } from 'node:path'
+import type { AnyStateMachine } from 'xstate'
+import { z } from 'zod'
+import { endLeftover } from '../actors/leftover.ts'
+import { runCommand } from '../actors/command.ts'
+import type { ProcessIdentity } from '../actors/process-identity.ts'
+import type { EventStore } from '../eventstore/event-store.ts'
+import { openLevelEventStore } from '../eventstore/level-event-store.ts'
+import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
+import { agentMachine } from '../machines/agent.machine.ts'
+import { sessionMachine } from '../machines/session.machine.ts'
+import { toolCallMachine } from '../machines/tool-call.machine.ts'
+import { admitRun } from './agents/admission.ts'
+import { createAgentRegistry } from './agents/agent-registry.ts'
+import { createAgentService, type AgentService } from './agents/agent-service.ts'
+import type { CommandPort } from './agents/command-step.ts'
+import type { AgentDefinition } from './agents/define-agent.ts'
+import type { Tool } from './agents/define-tool.ts'
+import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
+import { createRunQueue } from './agents/run-queue.ts'
+import { PermissionHookRegistry } from './permissions/hook-registry.ts'
+import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
+import type { PermissionHook } from './permissions/permission-hook.ts'
+import { leafLogic } from './runtime/callback-logic.ts'
+import type { Receipt, SendOptions } from './runtime/cell.ts'
+import { newUuidId, systemClock, type Clock, type NewId } from './runtime/clock.ts'
+import type { DurableActor } from './runtime/durable-actor.ts'
+import { createEngine, type Engine, type Parked, type SpawnOptions } from './runtime/engine.ts'
+import { checkedInput } from './sessions/input.ts'
+import { openDirectory } from './sessions/directory.ts'
+import { emptyScope, runInScope } from './sessions/scope.ts'
+import { createSessionService, type SessionService } from './sessions/session-service.ts'
+
+export type RuntimeOptions = {
+  /** The project's folder, e.g. `.project`; the log lives in `log/` below it. Without it, everything is in memory. */
+  readonly path?: string
+  /** A store of your own instead. */
+  readonly store?: EventStore
+  readonly machines?: readonly AnyStateMachine[]
+  readonly agents?: readonly AgentDefinition<never, unknown>[]
+  readonly tools?: readonly Tool<never, unknown>[]
+  readonly hooks?: Readonly<Record<string, PermissionHook>> | PermissionHookRegistry
+  /** Groups sessions; default the name of the folder that holds `path`. */
+  readonly project?: string
+  /** Workagents at work at once; default 8. */
+  readonly maxConcurrent?: number
+  /** What one hook may take, in ms; default 10,000. */
+  readonly hookTimeoutMs?: number
+  readonly clock?: Clock
+  readonly newId?: NewId
+  /** Trouble that no caller awaits; default: a warning on the console. */
+  readonly onError?: (error: unknown) => void
+}
+
+const optionsSchema = z.looseObject({
+  path: z.string().min(1).optional(),
+  maxConcurrent: z.number().int().positive().optional(),
+  hookTimeoutMs: z.number().positive().optional(),
+  project: z.string().min(1).optional(),
+})
+
+/** A running system: the doors that everything outside goes through. */
+export interface Runtime {
+  readonly project: string
+  /** Absolute path of the project's folder; `null` in memory. */
+  readonly path: string | null
+  readonly store: EventStore
+  readonly sessions: SessionService
+  readonly agents: AgentService
+  readonly permissions: PermissionHookRegistry
+  readonly newId: NewId
+  readonly clock: Clock
+  /** Actors that wait for something only a person can give. */
+  readonly parked: readonly Parked[]
+  spawn<TMachine extends AnyStateMachine>(
+    machine: TMachine,
+    options: SpawnOptions<TMachine>,
+  ): Promise<DurableActor<TMachine>>
+  get<TMachine extends AnyStateMachine>(
+    machine: TMachine,
+    id: string,
+  ): Promise<DurableActor<TMachine> | undefined>
+  send(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
+  /** Ends an actor for good, on the record. */
+  stop(id: string): Promise<Receipt>
+  /** Runs code in a scope in which the article's functions work; its own session ends when it settles. */
+  run<T>(fn: () => Promise<T> | T): Promise<T>
+  /** Finishes what is being written, stops what runs, closes the log. What is owed goes on at the next opening. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Opens a runtime and recovers what was under way.
+ *
+ * @throws EventStoreError `ES_LOCKED` when another process has the folder open, naming it; RuntimeError
+ * `MACHINE_NOT_DURABLE`, `AGENT_EXISTS`, `INPUT_INVALID`
+ */
+export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  checkedInput(optionsSchema, options, 'createRuntime')
+  const path = options.path === undefined ? null : resolve(options.path)
+  const clock = options.clock ?? systemClock
+  const newId = options.newId ?? newUuidId
+  const project = options.project ?? (path === null ? 'default' : basename(dirname(path)) || 'default')
+  const onError = options.onError ?? ((error: unknown) => console.warn('agent-orchestration:', error))
+  const agents = createAgentRegistry(options.agents ?? [])
+  const registry =
+    options.hooks instanceof PermissionHookRegistry
+      ? options.hooks
+      : PermissionHookRegistry.from(options.hooks ?? {})
+  const store =
+    options.store ??
+    (path === null
+      ? createMemoryEventStore({ clock: () => clock.now() })
+      : await openLevelEventStore({ path: join(path, 'log'), clock: () => clock.now() }))
+
+  try {
+    return await compose({ ...options, clock, newId, onError, project, path, store, registry, agents })
+  } catch (error) {
+    if (options.store === undefined) await store.close()
+    throw error
+  }
+}
+
+type Parts = {
+  readonly machines?: readonly AnyStateMachine[]
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly onError: (error: unknown) => void
+  readonly project: string
+  readonly path: string | null
+  readonly store: EventStore
+  readonly registry: PermissionHookRegistry
+  readonly agents: ReturnType<typeof createAgentRegistry>
+  readonly maxConcurrent?: number
+  readonly hookTimeoutMs?: number
+}
+
+async function compose(parts: Parts): Promise<Runtime> {
+  const { clock, newId, onError, project, store, registry } = parts
+  const queue = createRunQueue(parts.maxConcurrent ?? 8)
+  const gate = createLifecycleGate(registry, { clock, hookTimeoutMs: parts.hookTimeoutMs })
+
+  // The agents' machine runs handlers, handlers use the engine, the engine runs the machine: the knot is tied late.
+  const knot: { engine?: Engine; host?: RunnerHost } = {}
+  const runnable = agentMachine.provide({
+    actors: {
+      admission: leafLogic<{ run_id: string }>(async ({ run_id }, signal) => {
+        const { engine } = required(knot)
+        await admitRun({ engine, gate, queue }, run_id, signal)
+      }, onError) as never,
+      handler: leafLogic<{ run_id: string }>(async ({ run_id }, signal) => {
+        const { host, engine } = required(knot)
+        const role = (await engine.find(run_id))?.actor.getSnapshot().context.role
+        queue.adopt({ id: run_id, role })
+        const release = (): void => queue.release(run_id)
+        signal.addEventListener('abort', release)
+        await runHandler(host, run_id, signal).finally(release)
+      }, onError) as never,
+    },
+  })
+  const engine = await createEngine({
+    store,
+    clock,
+    onError,
+    machines: [sessionMachine, runnable, toolCallMachine, ...(parts.machines ?? [])],
+  })
+  const directory = await openDirectory(store)
+  const sessions = createSessionService({ engine, directory, gate, newId, defaultProject: project })
+  const agents = createAgentService({
+    engine,
+    directory,
+    gate,
+    newId,
+    defaultProject: project,
+    definition: (id) => parts.agents.find(id),
+  })
+
+  const runtime: Runtime = {
+    project,
+    path: parts.path,
+    store,
+    sessions,
+    agents,
+    permissions: registry,
+    newId,
+    clock,
+    get parked() {
+      return engine.parked
+    },
+    spawn: (machine, spawn) => engine.spawn(machine, spawn),
+    get: (machine, id) => engine.get(machine, id),
+    send: (id, event, send) => engine.send(id, event, send),
+    stop: async (id) => {
+      const found = await engine.find(id)
+      return found === undefined
+        ? { accepted: false, version: 0, reason: `no actor "${id}"` }
+        : found.actor.stop()
+    },
+    run: (fn) => runScoped(runtime, fn),
+    async close() {
+      await engine.close()
+      directory.close()
+      await store.close()
+    },
+    [Symbol.asyncDispose]: () => runtime.close(),
+  }
+  knot.engine = engine
+  knot.host = {
+    engine,
+    registry,
+    hookTimeoutMs: parts.hookTimeoutMs,
+    newId,
+    sessions,
+    commands: commandPort,
+    runtime: () => runtime,
+    definition: (id) => parts.agents.find(id),
+  }
+  await engine.recover()
+  return runtime
+}
+
+/** Runs `fn` in a fresh scope; when it settles, the scope's own session ends, completed or interrupted. */
+async function runScoped<T>(runtime: Runtime, fn: () => Promise<T> | T): Promise<T> {
+  const scope = emptyScope(runtime)
+  const end = async (reason: 'completed' | 'interrupted'): Promise<void> => {
+    if (scope.owner === null) return
+    const { status } = await runtime.sessions.get(scope.owner.id)
+    if (status === 'active') await runtime.sessions.end(scope.owner.id, { reason })
+  }
+  try {
+    const result = await runInScope(scope, async () => fn())
+    await end('completed')
+    return result
+  } catch (error) {
+    await end('interrupted').catch(() => {})
+    throw error
+  }
+}
+
+const commandPort: CommandPort = {
+  run: (spec, options) =>
+    runCommand({
+      ...spec,
+      env: { ...process.env, ...spec.env },
+      signal: options.signal,
+      onLog: (line) => options.onLog(line.text),
+      onStart: (identity) => options.onStart(identity),
+    }),
+  async endLeftover(identity) {
+    await endLeftover(identity as ProcessIdentity)
+  },
+}
+
+function required(knot: { engine?: Engine; host?: RunnerHost }): { engine: Engine; host: RunnerHost } {
+  if (knot.engine === undefined || knot.host === undefined) throw new Error('the runtime is not composed yet')
+  return { engine: knot.engine, host: knot.host }
+}

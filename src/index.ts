@@ -1,0 +1,61 @@
+/** The whole public surface, on one screen. */
+export { createRuntime } from './create-runtime.ts'
+export type { Runtime, RuntimeOptions } from './create-runtime.ts'
+
+export type { Receipt, SendOptions } from './runtime/cell.ts'
+export type { Clock, NewId } from './runtime/clock.ts'
+export type { DurableActor } from './runtime/durable-actor.ts'
+export type { Parked, SpawnOptions } from './runtime/engine.ts'
+export { RuntimeError } from './runtime/runtime-error.ts'
+export type { RuntimeErrorCode } from './runtime/runtime-error.ts'
+
+export {
+  currentSessionId,
+  endSession,
+  generateHandoff,
+  listNamedSessions,
+  loadHandoff,
+  nameSession,
+  pauseSession,
+  resumeNamedSession,
+  startSession,
+} from './sessions/ambient.ts'
+export type { LoadedHandoff } from './sessions/handoffs.ts'
+export type { Session, SessionEntry, SessionLike, SessionStatus } from './sessions/session.ts'
+export type { SessionService } from './sessions/session-service.ts'
+
+export {
+  getBackgroundAgentResult,
+  listBackgroundAgents,
+  startBackgroundAgent,
+  waitForBackgroundAgent,
+} from './agents/ambient.ts'
+export { defineAgent } from './agents/define-agent.ts'
+export type { AgentDefinition, CommandOutput, CommandSpec } from './agents/define-agent.ts'
+export { defineTool } from './agents/define-tool.ts'
+export type { InDoubtPolicy, Tool, ToolContext } from './agents/define-tool.ts'
+export type { AgentRun, AgentService } from './agents/agent-service.ts'
+export type { HandlerContext } from './agents/handler-context.ts'
+export type { BackgroundAgentResult, RunState } from './agents/run-result.ts'
+export { RecordedError } from './agents/recorded-error.ts'
+
+export { costControlHook, getRoleLimit } from './permissions/built-in/cost-control.ts'
+export { dataProtectionHook } from './permissions/built-in/data-protection.ts'
+export { destructiveOperationHook } from './permissions/built-in/destructive-operation.ts'
+export { securityAuditHook } from './permissions/built-in/security-audit.ts'
+export { PermissionHookRegistry } from './permissions/hook-registry.ts'
+export { PermissionDeniedError } from './permissions/permission-denied-error.ts'
+export { PermissionError } from './permissions/permission-error.ts'
+export type { HookAnswer, HookContext, NamedHook, PermissionHook } from './permissions/permission-hook.ts'
+
+export { createPriceBook } from './billing/price-book.ts'
+export type { ModelPrice, PriceBook, TokenUsage } from './billing/price-book.ts'
+export { BillingError } from './billing/billing-error.ts'
+export { createRateCard, DEFAULT_HOURLY_RATES } from './billing/rate-card.ts'
+export type { RateCard } from './billing/rate-card.ts'
+
+export { agentMachine } from '../machines/agent.machine.ts'
+export { sessionMachine } from '../machines/session.machine.ts'
+export type { Handoff, Role } from '../machines/session-record.ts'
+export type { Testimony, Verdict } from '../machines/testimony.ts'
+export { toolCallMachine } from '../machines/tool-call.machine.ts'

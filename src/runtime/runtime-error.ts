@@ -1,0 +1,58 @@
+/** The error that every part of the runtime throws: a code to tell it by, a cause, and a message that says what to do. */
+
+/** The runtime's error codes; `docs/errors.md` says when each is thrown and what to do. */
+export type RuntimeErrorCode =
+  | 'ACTOR_EXISTS'
+  | 'ACTOR_FAILED'
+  | 'ACTOR_MACHINE_MISMATCH'
+  | 'ACTOR_NOT_FOUND'
+  | 'AGENT_EXISTS'
+  | 'AGENT_UNKNOWN'
+  | 'EVENT_INVALID'
+  | 'EVENT_RESERVED'
+  | 'HANDLER_DIVERGED'
+  | 'HANDOFF_AMBIGUOUS'
+  | 'HANDOFF_NOT_FOUND'
+  | 'HANDOFF_UNROUTABLE'
+  | 'INPUT_INVALID'
+  | 'MACHINE_DUPLICATE'
+  | 'MACHINE_NOT_DURABLE'
+  | 'MACHINE_UNKNOWN'
+  | 'NO_AMBIENT_SESSION'
+  | 'RUNTIME_CLOSED'
+  | 'RUN_AMBIGUOUS'
+  | 'RUN_CANCELLED'
+  | 'RUN_UNKNOWN'
+  | 'SESSION_AMBIGUOUS'
+  | 'SESSION_NAME_CONFLICT'
+  | 'SESSION_REFUSED'
+  | 'SESSION_UNKNOWN'
+  | 'TOOL_IN_DOUBT'
+  | 'TOOL_UNKNOWN'
+  | 'WORK_INTERRUPTED'
+
+/** What happened, what was expected, what to do now. */
+export type ErrorStory = {
+  readonly happened: string
+  readonly expected: string
+  readonly todo: string
+  readonly cause?: unknown
+  /** Machine-readable facts that belong to the error. */
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** Tell these apart by `code`, not by `instanceof`. */
+export class RuntimeError extends Error {
+  override readonly name: string = 'RuntimeError'
+  readonly code: RuntimeErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: RuntimeErrorCode, story: ErrorStory) {
+    super(
+      `${story.happened} ${story.expected} ${story.todo}`,
+      story.cause === undefined ? undefined : { cause: story.cause },
+    )
+    this.code = code
+    this.details = story.details ?? {}
+  }
+}

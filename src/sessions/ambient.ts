@@ -1,0 +1,202 @@
+/** The article's functions for sessions and handoffs, over the ambient scope; inside a handler each is a durable call. */
+import type { NewId } from '../runtime/clock.ts'
+import { RuntimeError } from '../runtime/runtime-error.ts'
+import { routeHandoff } from './handoff-routing.ts'
+import type { LoadedHandoff } from './handoffs.ts'
+import { currentScope, durably, requireScope, type Scope } from './scope.ts'
+import { sessionId, type Session, type SessionEntry, type SessionLike } from './session.ts'
+import type { ListSessions, SessionService, StartSession } from './session-service.ts'
+
+type AmbientRuntime = { readonly sessions: SessionService; readonly newId: NewId }
+
+const inScope = (caller: string): Scope<AmbientRuntime> => requireScope<AmbientRuntime>(caller)
+
+/**
+ * Starts a session as a child of the scope's own; the first one in a scope without a session becomes its own.
+ *
+ * @throws RuntimeError `NO_AMBIENT_SESSION` outside of a scope, `INPUT_INVALID`
+ */
+export async function startSession(input: Omit<StartSession, 'session_id' | 'parent_id'>): Promise<Session> {
+  const scope = inScope('startSession')
+  const { sessions, newId } = scope.runtime
+  const parent = scope.owner
+  const project = input.project ?? parent?.project
+  const started = durably(scope, {
+    kind: 'startSession',
+    name: String(input.role),
+    prepare: () => ({ session_id: newId('sess') }),
+    execute: async ({ session_id }) => {
+      const session = await sessions.start({
+        ...input,
+        session_id,
+        ...(project !== undefined && { project }),
+        ...(parent !== null && { parent_id: parent.id }),
+      })
+      return session.id
+    },
+  })
+  if (parent !== null) addSlot(scope, { id: started, role: input.role })
+  const id = await started
+  scope.current = id
+  const session = await sessions.get(id)
+  scope.owner ??= { id, role: session.role, project: session.project }
+  return session
+}
+
+/** Keeps the start's place in the order of calls, whether or not it succeeds. */
+export function addSlot(
+  scope: Scope,
+  child: { readonly id: Promise<string>; readonly role: Session['role'] },
+): void {
+  child.id.catch(() => {})
+  scope.children.push({ ...child, handoffs: new Set() })
+}
+
+/** Names and tags the session most recently started in this scope, or the one given. */
+export async function nameSession(input: {
+  session_name: string
+  tags?: readonly string[]
+  session_id?: SessionLike
+}): Promise<Session> {
+  const scope = inScope('nameSession')
+  const id = input.session_id === undefined ? current(scope, 'nameSession') : sessionId(input.session_id)
+  const { session_name, tags = [] } = input
+  await durably(scope, {
+    kind: 'nameSession',
+    name: session_name,
+    execute: async () => {
+      await scope.runtime.sessions.name(id, { session_name, tags })
+      return id
+    },
+  })
+  return scope.runtime.sessions.get(id)
+}
+
+/** Writes a handoff and delivers it to whom its type names, or to `to`; returns its id. */
+export async function generateHandoff(input: {
+  type: string
+  context: Record<string, unknown>
+  to?: SessionLike
+}): Promise<string> {
+  const scope = inScope('generateHandoff')
+  const { sessions, newId } = scope.runtime
+  const parentOf = async (id: string): Promise<string | null> => (await sessions.get(id)).parent_id
+  const route =
+    input.to === undefined
+      ? await routeHandoff(scope, input.type, parentOf)
+      : { from: current(scope, 'generateHandoff'), to: sessionId(input.to) }
+  return durably(scope, {
+    kind: 'generateHandoff',
+    name: input.type,
+    prepare: () => ({ handoff_id: newId('hand') }),
+    execute: ({ handoff_id }) =>
+      sessions.handOff(route, { type: input.type, context: input.context, handoff_id }),
+  })
+}
+
+/**
+ * Claims the handoff of this type that is addressed to the scope's session; waits for one that comes late
+ * (default 30,000 ms). @throws RuntimeError `HANDOFF_NOT_FOUND`
+ */
+export async function loadHandoff(
+  type: string,
+  options: { timeoutMs?: number } = {},
+): Promise<LoadedHandoff> {
+  const scope = inScope('loadHandoff')
+  const id = scope.owner?.id ?? current(scope, 'loadHandoff')
+  const by = scope.runId ?? id
+  return durably(scope, {
+    kind: 'loadHandoff',
+    name: type,
+    execute: () =>
+      scope.runtime.sessions.loadHandoff(id, {
+        type,
+        by,
+        ...options,
+        ...(scope.signal && { signal: scope.signal }),
+      }),
+  })
+}
+
+/** Resumes a paused session by its name; it becomes the scope's current one. @throws RuntimeError `SESSION_UNKNOWN` */
+export async function resumeNamedSession(input: {
+  session_name: string
+  project?: string
+}): Promise<Session> {
+  const scope = inScope('resumeNamedSession')
+  const { sessions } = scope.runtime
+  const id = await durably(scope, {
+    kind: 'resumeNamedSession',
+    name: input.session_name,
+    execute: async () => {
+      const session = await sessions.byName(input.session_name, input.project)
+      if (session === undefined) throw unknownName(input.session_name)
+      if (session.status !== 'active') await sessions.resume(session)
+      return session.id
+    },
+  })
+  scope.current = id
+  const session = await sessions.get(id)
+  scope.owner ??= { id, role: session.role, project: session.project }
+  return session
+}
+
+/** Named sessions by status and tags (all of them must match); archived ones only when asked for. */
+export async function listNamedSessions(filter: ListSessions = {}): Promise<SessionEntry[]> {
+  return inScope('listNamedSessions').runtime.sessions.list(filter)
+}
+
+/** Pauses the scope's current session, or the one given. */
+export async function pauseSession(
+  input: { session_id?: SessionLike; reason?: string; cascade?: boolean } = {},
+): Promise<void> {
+  const scope = inScope('pauseSession')
+  const id = input.session_id === undefined ? current(scope, 'pauseSession') : sessionId(input.session_id)
+  await durably(scope, {
+    kind: 'pauseSession',
+    name: id,
+    execute: async () => {
+      const { status } = await scope.runtime.sessions.get(id)
+      if (status !== 'paused') await scope.runtime.sessions.pause(id, input)
+    },
+  })
+}
+
+/** Ends the scope's current session, or the one given. */
+export async function endSession(
+  input: { session_id?: SessionLike; reason?: 'completed' | 'interrupted' | 'exit' } = {},
+): Promise<void> {
+  const scope = inScope('endSession')
+  const id = input.session_id === undefined ? current(scope, 'endSession') : sessionId(input.session_id)
+  await durably(scope, {
+    kind: 'endSession',
+    name: id,
+    execute: async () => {
+      const { status } = await scope.runtime.sessions.get(id)
+      if (status !== 'completed' && status !== 'archived') await scope.runtime.sessions.end(id, input)
+    },
+  })
+}
+
+/** The session that the current code belongs to; `undefined` outside of a scope. */
+export function currentSessionId(): string | undefined {
+  return currentScope()?.current ?? undefined
+}
+
+function current(scope: Scope, caller: string): string {
+  if (scope.current !== null) return scope.current
+  throw new RuntimeError('NO_AMBIENT_SESSION', {
+    happened: `${caller}() found no session in its scope.`,
+    expected: 'A session started or resumed earlier in this scope, or an explicit id.',
+    todo: 'Call startSession first, or pass session_id.',
+  })
+}
+
+function unknownName(name: string): RuntimeError {
+  return new RuntimeError('SESSION_UNKNOWN', {
+    happened: `There is no unarchived session named "${name}".`,
+    expected: 'A name that nameSession gave.',
+    todo: 'List the names with listNamedSessions({ status: "all" }).',
+    details: { session_name: name },
+  })
+}

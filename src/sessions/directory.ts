@@ -1,0 +1,161 @@
+/**
+ * The directory of sessions and runs: a projection folded from the log, for lists and look-ups by name.
+ *
+ * Owns: one row per session or run, and the position it has folded up to.
+ * Never: is asked for a decision; the machines decide, on their own streams.
+ *
+ * I1. `caughtUp` resolves when everything on disk at the time of the call has been folded.
+ */
+import { createStore } from '@xstate/store'
+import type { EventStore } from '../../eventstore/event-store.ts'
+import type { RecordedEvent } from '../../eventstore/event.ts'
+import type { AgentOutcome } from '../../machines/agent.machine.ts'
+import type { Role, SessionInput, SessionKind } from '../../machines/session-record.ts'
+
+/** What the directory knows of one session or run. */
+export type SessionRow = {
+  readonly id: string
+  readonly machine: string
+  readonly kind: SessionKind
+  readonly role: Role
+  readonly project: string
+  readonly name: string | null
+  readonly tags: readonly string[]
+  readonly parent_id: string | null
+  /** The session a run works for; `null` for sessions. */
+  readonly owner_id: string | null
+  readonly agent_id: string | null
+  readonly status: string
+  readonly created_at: string
+  readonly last_activity: string
+  readonly completion_time: string | null
+  /** How a run ended; `null` while it has not. */
+  readonly outcome: AgentOutcome['kind'] | null
+  readonly parked: boolean
+  /** Position of its first event: the order of starting. */
+  readonly position: number
+}
+
+export type DirectoryState = {
+  readonly rows: ReadonlyMap<string, SessionRow>
+  readonly position: number
+}
+
+const OUTCOMES: Readonly<Record<string, AgentOutcome['kind']>> = {
+  'agent.succeeded': 'succeeded',
+  'agent.failed': 'failed',
+  'agent.cancelled': 'cancelled',
+  'agent.deadline': 'timed_out',
+}
+
+/** Folds one event into the directory. Pure; the rows of other streams are untouched. */
+export function foldDirectory(
+  rows: ReadonlyMap<string, SessionRow>,
+  event: RecordedEvent,
+): SessionRow | undefined {
+  if (event.version === 1) return firstRow(event)
+  const row = rows.get(event.stream_id)
+  if (row === undefined) return undefined
+  const payload = event.payload as { name?: string; tags?: string[] }
+  const outcome = OUTCOMES[event.event_type]
+  return {
+    ...row,
+    status: typeof event.state === 'string' ? event.state : row.status,
+    last_activity: event.timestamp,
+    parked: event.event_type === 'agent.parked' || (row.parked && event.event_type !== 'session.resumed'),
+    ...(event.event_type === 'session.named' && { name: payload.name ?? null, tags: payload.tags ?? [] }),
+    ...(outcome !== undefined && { outcome }),
+    ...(event.state === 'completed' && row.status !== 'completed' && { completion_time: event.timestamp }),
+  }
+}
+
+function firstRow(event: RecordedEvent): SessionRow | undefined {
+  const machine = event.machine.slice(0, event.machine.lastIndexOf('@'))
+  if (machine !== 'session' && machine !== 'agent') return undefined
+  const { input } = event.payload as { input: SessionInput & { agent_id?: string; owner_id?: string } }
+  return {
+    id: event.stream_id,
+    machine,
+    kind: input.kind,
+    role: input.role,
+    project: input.project,
+    name: input.name,
+    tags: input.tags,
+    parent_id: input.parent_id,
+    owner_id: input.owner_id ?? null,
+    agent_id: input.agent_id ?? null,
+    status: typeof event.state === 'string' ? event.state : 'created',
+    created_at: event.timestamp,
+    last_activity: event.timestamp,
+    completion_time: null,
+    outcome: null,
+    parked: false,
+    position: event.position,
+  }
+}
+
+/** The tags that the system adds to a session's own. */
+export function allTags(row: SessionRow): string[] {
+  return [...row.tags, `role:${row.role}`, `project:${row.project}`, `kind:${row.kind}`]
+}
+
+export type SessionDirectory = {
+  /** Every row, in the order of starting, as of everything on disk now. */
+  rows(): Promise<SessionRow[]>
+  row(id: string): Promise<SessionRow | undefined>
+  /** Calls back after each change, with the row that changed. */
+  subscribe(listener: (row: SessionRow) => void): () => void
+  close(): void
+}
+
+/** Folds the whole log, then follows it. */
+export async function openDirectory(store: EventStore): Promise<SessionDirectory> {
+  const rows = new Map<string, SessionRow>()
+  const listeners = new Set<(row: SessionRow) => void>()
+  const waiting = new Set<{ readonly position: number; readonly resolve: () => void }>()
+  const state = createStore({
+    context: { rows, position: 0 } as DirectoryState,
+    on: {
+      folded: (context, event: { position: number }) => ({ ...context, position: event.position }),
+    },
+  })
+  const fold = (event: RecordedEvent): void => {
+    const row = foldDirectory(rows, event)
+    if (row !== undefined) rows.set(row.id, row)
+    state.send({ type: 'folded', position: event.position })
+    if (row !== undefined) for (const listener of listeners) listener(row)
+    for (const waiter of waiting) {
+      if (waiter.position > event.position) continue
+      waiting.delete(waiter)
+      waiter.resolve()
+    }
+  }
+  const folded = (): number => state.getSnapshot().context.position
+  for await (const event of store.readAll()) fold(event)
+  const subscription = store.subscribe({ fromPosition: folded() }).subscribe({ next: fold, error: () => {} })
+
+  const caughtUp = (): Promise<void> => {
+    const position = store.position()
+    if (folded() >= position) return Promise.resolve()
+    return new Promise((resolve) => waiting.add({ position, resolve }))
+  }
+  return {
+    async rows() {
+      await caughtUp()
+      return [...rows.values()].sort((a, b) => a.position - b.position)
+    },
+    async row(id) {
+      await caughtUp()
+      return rows.get(id)
+    },
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    close() {
+      subscription.unsubscribe()
+      for (const waiter of waiting) waiter.resolve()
+      waiting.clear()
+    },
+  }
+}

@@ -1,0 +1,280 @@
+/** Sessions with explicit ids: started, named, paused, resumed, ended, listed; each a machine, each wish through the gate. */
+import { z } from 'zod'
+import { sessionMachine } from '../../machines/session.machine.ts'
+import type { SessionRecord } from '../../machines/session-record.ts'
+import type { LifecycleGate } from '../permissions/lifecycle-gate.ts'
+import { refusalBy } from '../permissions/lifecycle-gate.ts'
+import { isoTime, type NewId } from '../runtime/clock.ts'
+import type { Receipt } from '../runtime/cell.ts'
+import type { Engine } from '../runtime/engine.ts'
+import { RuntimeError } from '../runtime/runtime-error.ts'
+import { allTags, type SessionDirectory, type SessionRow } from './directory.ts'
+import { createHandoffs, type Handoffs } from './handoffs.ts'
+import { checkedInput } from './input.ts'
+import {
+  sessionEntry,
+  sessionId,
+  sessionValue,
+  type Session,
+  type SessionEntry,
+  type SessionLike,
+  type SessionStatus,
+} from './session.ts'
+
+const roleSchema = z.enum(['orchestrator', 'supervisor', 'workagent'])
+const tagsSchema = z.array(z.string().min(1)).readonly()
+
+export const startSchema = z.object({
+  role: roleSchema,
+  project: z.string().min(1).optional(),
+  name: z.string().min(1).optional(),
+  tags: tagsSchema.optional(),
+  parent_id: z.string().min(1).optional(),
+  session_id: z.string().min(1).optional(),
+})
+export type StartSession = z.infer<typeof startSchema>
+
+const nameSchema = z.object({ session_name: z.string().trim().min(1).max(200), tags: tagsSchema.default([]) })
+
+const listSchema = z.object({
+  status: z.enum(['created', 'active', 'paused', 'completed', 'archived', 'all']).optional(),
+  tags: tagsSchema.optional(),
+  project: z.string().optional(),
+  /** Default true: only sessions that have a name. */
+  named: z.boolean().default(true),
+})
+export type ListSessions = z.input<typeof listSchema>
+
+export interface SessionService extends Handoffs {
+  /** Starts a session: created, then active, both on disk. */
+  start(input: StartSession): Promise<Session>
+  /** @throws RuntimeError `SESSION_UNKNOWN` */
+  get(session: SessionLike): Promise<Session>
+  /** Names a session and replaces its tags. @throws RuntimeError `SESSION_NAME_CONFLICT` */
+  name(session: SessionLike, input: { session_name: string; tags?: readonly string[] }): Promise<Session>
+  /** The one unarchived session of this name in the project. */
+  byName(session_name: string, project?: string): Promise<Session | undefined>
+  list(filter?: ListSessions): Promise<SessionEntry[]>
+  /** Pauses a session, and with `cascade` all that it started. @throws RuntimeError `SESSION_REFUSED` */
+  pause(session: SessionLike, input?: { reason?: string; cascade?: boolean }): Promise<void>
+  resume(session: SessionLike, input?: { cascade?: boolean }): Promise<Session>
+  /** Ends it: `completed` and `exit` for good, `interrupted` as a pause that can be resumed. */
+  end(session: SessionLike, input?: { reason?: 'completed' | 'interrupted' | 'exit' }): Promise<void>
+  progress(session: SessionLike, input: { phase?: string; percent?: number }): Promise<void>
+  /** All that a session started, and what those started, in the order of starting. */
+  descendants(session: SessionLike): Promise<SessionRow[]>
+  readonly directory: SessionDirectory
+}
+
+export type SessionServiceOptions = {
+  readonly engine: Engine
+  readonly directory: SessionDirectory
+  readonly gate: LifecycleGate
+  readonly newId: NewId
+  readonly defaultProject: string
+}
+
+export function createSessionService(options: SessionServiceOptions): SessionService {
+  const { engine, directory, gate, newId } = options
+  const { clock } = engine
+
+  const record = async (
+    id: string,
+  ): Promise<{ record: SessionRecord; status: SessionStatus; machine: string }> => {
+    const found = await engine.find(id)
+    if (found === undefined || (found.machine !== 'session' && found.machine !== 'agent'))
+      throw unknownSession(id)
+    const snapshot = found.actor.getSnapshot() as { context: SessionRecord; value: SessionStatus }
+    return { record: snapshot.context, status: snapshot.value, machine: found.machine }
+  }
+  const get = async (session: SessionLike): Promise<Session> => {
+    const found = await record(sessionId(session))
+    return sessionValue(found.record, found.status)
+  }
+  /** Asks the hooks, offers the fact with their testimony, and says a refusal as an error. */
+  const gated = async (
+    id: string,
+    wish: string,
+    fact: { type: string; reason?: string },
+  ): Promise<Receipt> => {
+    const { record: session } = await record(id)
+    const { testimony, verdict } = await gate({
+      name: wish,
+      parameters: { session_id: id, ...(fact.reason !== undefined && { reason: fact.reason }) },
+      role: session.role,
+      project: session.project,
+      session_id: id,
+    })
+    const refusal = refusalBy(verdict)
+    const receipt = await engine.send(id, { ...fact, at: isoTime(clock), testimony } as { type: string }, {
+      source: id,
+      ...(refusal && { ifRefused: refusal }),
+    })
+    if (!receipt.accepted) throw refused(id, wish, receipt)
+    return receipt
+  }
+  const descendants = async (session: SessionLike): Promise<SessionRow[]> => {
+    const family = new Set([sessionId(session)])
+    const rows: SessionRow[] = []
+    for (const row of await directory.rows()) {
+      const parents = [row.parent_id, row.owner_id === row.id ? null : row.owner_id]
+      if (!parents.some((parent) => parent !== null && family.has(parent))) continue
+      family.add(row.id)
+      rows.push(row)
+    }
+    return rows
+  }
+  const byName = async (session_name: string, project?: string): Promise<Session | undefined> => {
+    const rows = (await directory.rows()).filter(
+      (row) =>
+        row.name === session_name &&
+        row.status !== 'archived' &&
+        (project === undefined || row.project === project),
+    )
+    const row = rows.at(-1)
+    return row && get(row.id)
+  }
+  const assertNameFree = async (name: string, project: string, id: string): Promise<void> => {
+    const holder = await byName(name, project)
+    if (holder !== undefined && holder.id !== id) throw nameConflict(name, project, holder.id)
+  }
+
+  return {
+    ...createHandoffs({ engine, newId, record }),
+    directory,
+    descendants,
+    get,
+    byName,
+    async start(raw) {
+      const input = checkedInput(startSchema, raw, 'startSession')
+      const id = input.session_id ?? newId('sess')
+      const project = input.project ?? options.defaultProject
+      if (input.name !== undefined) await assertNameFree(input.name, project, id)
+      const parent = input.parent_id === undefined ? undefined : await engine.find(input.parent_id)
+      const actor = await engine.spawn(sessionMachine, {
+        id,
+        createdAs: 'session.created',
+        source: input.parent_id ?? '',
+        correlationId: parent?.correlationId ?? id,
+        input: {
+          session_id: id,
+          role: input.role,
+          project,
+          kind: 'foreground',
+          parent_id: input.parent_id ?? null,
+          name: input.name ?? null,
+          tags: input.tags ?? [],
+          at: isoTime(clock),
+        },
+      })
+      // A retry after a crash finds a session that may be active already.
+      if (actor.getSnapshot().value === 'created')
+        await gated(id, 'session:activate', { type: 'session.active' })
+      return get(id)
+    },
+    async name(session, raw) {
+      const input = checkedInput(nameSchema, raw, 'nameSession')
+      const id = sessionId(session)
+      const { record: current } = await record(id)
+      await assertNameFree(input.session_name, current.project, id)
+      const fact = { type: 'session.named', name: input.session_name, tags: input.tags, at: isoTime(clock) }
+      const receipt = await engine.send(id, fact, { source: id })
+      if (!receipt.accepted) throw refused(id, 'session:name', receipt)
+      return get(id)
+    },
+    async list(raw = {}) {
+      const filter = checkedInput(listSchema, raw, 'listNamedSessions')
+      return (await directory.rows()).filter((row) => matches(row, filter)).map(sessionEntry)
+    },
+    async pause(session, input = {}) {
+      const id = sessionId(session)
+      const reason = input.reason ?? 'paused by request'
+      // Parents first: a supervisor must not see its agents pause and draw conclusions.
+      await gated(id, 'session:pause', { type: 'session.paused', reason })
+      if (input.cascade !== true) return
+      for (const row of await descendants(id)) {
+        const { status } = await record(row.id)
+        if (status === 'active' || (status === 'created' && row.machine === 'agent')) {
+          await gated(row.id, 'session:pause', { type: 'session.paused', reason })
+        }
+      }
+    },
+    async resume(session, input = {}) {
+      const id = sessionId(session)
+      const rows = input.cascade === true ? await descendants(id) : []
+      for (const each of [id, ...rows.map((row) => row.id)]) {
+        const { status, record: found } = await record(each)
+        const parkedRun = 'parked' in found && found.parked !== null && each !== id
+        if (status === 'paused' && !parkedRun)
+          await gated(each, 'session:resume', { type: 'session.resumed' })
+        else if (each === id) throw notPaused(id, status)
+      }
+      return get(id)
+    },
+    async end(session, input = {}) {
+      const id = sessionId(session)
+      const reason = input.reason ?? 'completed'
+      const fact = reason === 'interrupted' ? 'session.paused' : 'session.completed'
+      const wish = reason === 'interrupted' ? 'session:pause' : 'session:complete'
+      await gated(id, wish, { type: fact, reason })
+    },
+    async progress(session, input) {
+      const id = sessionId(session)
+      const receipt = await engine.send(id, {
+        type: 'session.progressed',
+        ...input,
+        at: isoTime(clock),
+      } as never)
+      if (!receipt.accepted) throw refused(id, 'session:progress', receipt)
+    },
+  }
+}
+
+function matches(row: SessionRow, filter: z.infer<typeof listSchema>): boolean {
+  if (filter.named && row.name === null) return false
+  if (filter.project !== undefined && row.project !== filter.project) return false
+  if (filter.status === undefined && row.status === 'archived') return false
+  // Archive follows completion by itself, so `completed` includes what has been archived since.
+  const statuses = filter.status === 'completed' ? ['completed', 'archived'] : [filter.status]
+  if (filter.status !== undefined && filter.status !== 'all' && !statuses.includes(row.status as never))
+    return false
+  const tags = allTags(row)
+  return (filter.tags ?? []).every((tag) => tags.includes(tag))
+}
+
+function unknownSession(id: string): RuntimeError {
+  return new RuntimeError('SESSION_UNKNOWN', {
+    happened: `There is no session "${id}".`,
+    expected: 'The id of a session or run in this project folder.',
+    todo: 'List what is there with listNamedSessions({ status: "all" }).',
+    details: { session_id: id },
+  })
+}
+
+function refused(id: string, wish: string, receipt: Receipt): RuntimeError {
+  const alternatives = receipt.alternatives ?? []
+  return new RuntimeError('SESSION_REFUSED', {
+    happened: `"${wish}" of "${id}" was refused: ${receipt.reason ?? 'no reason given'}.`,
+    expected: 'A session in a state that allows it, and hooks that agree.',
+    todo: alternatives.length > 0 ? `Instead: ${alternatives.join('; ')}.` : `Ask why: agentctl why ${id}.`,
+    details: { session_id: id, wish, reason: receipt.reason, alternatives },
+  })
+}
+
+function notPaused(id: string, status: string): RuntimeError {
+  return new RuntimeError('SESSION_REFUSED', {
+    happened: `Session "${id}" cannot be resumed: it is ${status}.`,
+    expected: 'A paused session.',
+    todo: status === 'active' ? 'Nothing to do: it is active.' : 'Start a new session with its handoff.',
+    details: { session_id: id, status },
+  })
+}
+
+function nameConflict(name: string, project: string, holder: string): RuntimeError {
+  return new RuntimeError('SESSION_NAME_CONFLICT', {
+    happened: `The name "${name}" belongs to session "${holder}" in project "${project}".`,
+    expected: 'A name is unique among the unarchived sessions of a project.',
+    todo: `Resume it with resumeNamedSession({ session_name: "${name}" }), or choose another name.`,
+    details: { session_id: holder, project },
+  })
+}
