@@ -6,7 +6,7 @@
  *
  * I1  An event passes only if its checksum holds, it stands where its key says, and it follows what was
  *     seen of its stream.
- * I2  A gap is named once, at the first position that is missing.
+ * I2  Each missing position is named once.
  */
 import { damage, type Damage } from './damage.ts'
 import type { RecordedEvent } from './event.ts'
@@ -18,6 +18,12 @@ export type SeenStream = { version: number; position: number; hash: string }
 export type Audited =
   | { readonly type: 'sound'; readonly event: RecordedEvent }
   | { readonly type: 'damaged'; readonly damage: Damage; readonly event?: RecordedEvent }
+
+/** More are not named one by one. */
+const MAX_NAMED = 10_000
+
+const positionsBetween = (from: number, to: number): number[] =>
+  Array.from({ length: Math.min(MAX_NAMED, Math.max(0, to - from)) }, (_, index) => from + index)
 
 type Readable = Extract<DecodedRecord, { type: 'event' }>
 
@@ -33,13 +39,10 @@ export class LogAuditor {
   }
 
   /** What is missing between the last record and one at `position`. */
-  gapBefore(position: number): Damage | undefined {
-    const missing = this.#next
-    if (position <= missing) return undefined
-    this.#next = position
-    const detail =
-      position - missing === 1 ? 'there is no record' : `there are no records up to ${position - 1}`
-    return damage('missing', detail, { position: missing })
+  gapBefore(position: number): Damage[] {
+    const missing = positionsBetween(this.#next, position)
+    this.#next = Math.max(this.#next, position)
+    return missing.map((at) => damage('missing', 'there is no record', { position: at }))
   }
 
   /** The record stored at `position`, in order. */
@@ -75,7 +78,7 @@ export class LogAuditor {
     seen.hash = event.hash
     if (event.version !== version + 1) {
       const detail = `version ${event.version} follows version ${version}`
-      return damage('missing', detail, { ...event, version: version + 1 })
+      return damage('missing', detail, { stream_id: event.stream_id, version: version + 1 })
     }
     if (continues(hash, record)) return undefined
     return damage('chain', `it does not follow version ${version} of its stream`, event)
@@ -90,6 +93,7 @@ export class LogAuditor {
     }
     // A scan from the middle cannot know what came before; one from the start can.
     if (!this.#fromStart) return undefined
-    return damage('missing', `the stream begins at version ${event.version}`, { ...event, version: 1 })
+    const detail = `the stream begins at version ${event.version}`
+    return damage('missing', detail, { stream_id: event.stream_id, version: 1 })
   }
 }

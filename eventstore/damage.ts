@@ -46,10 +46,12 @@ const whereabouts = (problem: Damage): string => {
   return parts.length === 0 ? '' : ` at ${parts.join(', ')}`
 }
 
-/** `ES_CORRUPT`, with `position`, `stream_id`, `version` and `kind`. */
-export const corruptError = (problem: Damage): EventStoreError =>
+/** `ES_CORRUPT`, with `position`, `stream_id`, `version` and `kind`; `more` is how much else is known. */
+export const corruptError = (problem: Damage, more = 0): EventStoreError =>
   new EventStoreError('ES_CORRUPT', {
-    happened: `The log is damaged (${problem.kind})${whereabouts(problem)}: ${problem.detail}`,
+    happened: `The log is damaged (${problem.kind})${whereabouts(problem)}: ${problem.detail}${
+      more === 0 ? '' : `, and ${more} more`
+    }`,
     expected: 'Expected a record that verifies; one that does not is never returned',
     remedy:
       'Run verify() to see all of the damage, restore the folder from a backup, or copy what verifies into a new folder with salvage()',

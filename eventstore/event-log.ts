@@ -12,7 +12,7 @@
 import type { Observable } from 'rxjs'
 import { v7 } from 'uuid'
 import { admitBatch, admitReadOptions, admitStreamId } from './admission.ts'
-import { FIRST_BATCH, type BatchEnd } from './batch-auditor.ts'
+import type { BatchEnd } from './batch-auditor.ts'
 import { corruptError, damage } from './damage.ts'
 import { EventStoreError } from './errors.ts'
 import type { NewEvent, RecordedEvent } from './event.ts'
@@ -30,36 +30,31 @@ import type {
   SubscribeOptions,
   VerifyReport,
 } from './event-store.ts'
-import { GroupCommit, closedError } from './group-commit.ts'
+import { GroupCommit, closedError, type WrittenGroup } from './group-commit.ts'
 import { HeadCache } from './head-cache.ts'
-import {
-  commandKey,
-  entriesRange,
-  entryKey,
-  eventKey,
-  headsRange,
-  nameOfKey,
-  positionOfKey,
-  wholeLog,
-} from './keys.ts'
+import { commandKey, entriesRange, entryKey, eventKey, headsRange, nameOfKey } from './keys.ts'
 import { LiveTail } from './live-tail.ts'
 import { itemsOf } from './paged.ts'
 import { planBatch, type Plan } from './plan.ts'
 import { loadHead, openHead, publicHead, readHead, readStreamPages } from './read-stream.ts'
 import { decodeRecord } from './record.ts'
-import { lastBatchEnd, scanLog } from './scan-log.ts'
+import { scanLog } from './scan-log.ts'
 import { unseal, type CommandRecord } from './sealed.ts'
 import type { Storage } from './storage.ts'
 import { verifyLog } from './verify.ts'
 
 export type EventLogOptions = {
   readonly storage: Storage
+  /** Where the log in the storage ends. */
+  readonly end: BatchEnd
   /** Milliseconds since 1970; default the system's clock. */
   readonly clock?: () => number
   /** A new `event_id`; default a UUIDv7. */
   readonly newId?: () => string
-  /** Called once the storage is closed. */
-  readonly onClosed?: () => Promise<void>
+  /** Called when everything up to this end has reached the disk. */
+  readonly onSynced?: (end: BatchEnd) => void
+  /** Closes the storage and what else was opened for it. */
+  readonly close: () => Promise<void>
 }
 
 type RunningCommand = { readonly plan: Plan; readonly result: Promise<BatchResult> }
@@ -71,31 +66,20 @@ export class EventLog implements EventStore {
   readonly #heads: HeadCache
   readonly #clock: () => number
   readonly #newId: () => string
-  readonly #onClosed: (() => Promise<void>) | undefined
+  readonly #onSynced: ((end: BatchEnd) => void) | undefined
+  readonly #closeStorage: () => Promise<void>
   readonly #commands = new Map<string, RunningCommand>()
   /** Last position handed out; ahead of the disk while a write is under way. */
   #reserved: number
   #closing: Promise<void> | undefined
 
-  /**
-   * Opens the log in a storage, empty or not.
-   * @throws {EventStoreError} `ES_CORRUPT` if its end does not hold.
-   */
-  static async open(options: EventLogOptions): Promise<EventLog> {
-    const end = await findEnd(options.storage)
-    return new EventLog(options, end)
-  }
-
-  /** A log in a storage that is known to be empty. */
-  static empty(options: EventLogOptions): EventLog {
-    return new EventLog(options, FIRST_BATCH)
-  }
-
-  private constructor(options: EventLogOptions, end: BatchEnd) {
+  constructor(options: EventLogOptions) {
+    const { end } = options
     this.#storage = options.storage
     this.#clock = options.clock ?? Date.now
     this.#newId = options.newId ?? v7
-    this.#onClosed = options.onClosed
+    this.#onSynced = options.onSynced
+    this.#closeStorage = options.close
     this.#reserved = end.position
     this.#heads = new HeadCache((stream_id) => loadHead(this.#storage, stream_id))
     this.#tail = new LiveTail({
@@ -104,8 +88,8 @@ export class EventLog implements EventStore {
     })
     this.#writer = new GroupCommit({
       storage: options.storage,
-      chain: end.hash,
-      onWritten: (events) => this.#tail.publish(events),
+      end,
+      onWritten: (group) => this.#written(group),
     })
   }
 
@@ -199,7 +183,13 @@ export class EventLog implements EventStore {
 
   async verify(options: { readonly signal?: AbortSignal } = {}): Promise<VerifyReport> {
     this.#assertOpen()
-    return verifyLog(this.#storage, { until: this.position(), signal: options.signal })
+    const until = this.position()
+    const snapshot = this.#storage.snapshot()
+    try {
+      return await verifyLog(snapshot, { until, signal: options.signal })
+    } finally {
+      await snapshot.close()
+    }
   }
 
   async close(): Promise<void> {
@@ -214,8 +204,7 @@ export class EventLog implements EventStore {
   async #close(): Promise<void> {
     await this.#writer.close()
     this.#tail.end()
-    await this.#storage.close()
-    await this.#onClosed?.()
+    await this.#closeStorage()
   }
 
   #assertOpen(): void {
@@ -239,6 +228,11 @@ export class EventLog implements EventStore {
     const reached = await this.#writer.add(plan, durability)
     const { position, events, versions } = plan
     return { position, events, versions, durability: reached, duplicate: false }
+  }
+
+  #written({ events, end, durability }: WrittenGroup): void {
+    if (durability === 'fsync') this.#onSynced?.(end)
+    this.#tail.publish(events)
   }
 
   /** What the command's first append amounted to: still under way, on disk, or nothing yet. */
@@ -311,21 +305,4 @@ const assertSameCommand = (
     expected: 'Expected a retry to name the same streams as the first try',
     remedy: 'Give each command an id of its own; nothing was written',
   })
-}
-
-/** Where the log ends, if its last record and its last batch agree. */
-const findEnd = async (storage: Storage): Promise<BatchEnd> => {
-  const end = await lastBatchEnd(storage, Number.MAX_SAFE_INTEGER)
-  if (!('hash' in end)) throw corruptError(end)
-  const [last] = await storage.range({ ...wholeLog, reverse: true, limit: 1 })
-  const position = last === undefined ? 0 : positionOfKey(last[0])
-  if (position < end.position) {
-    throw corruptError(damage('tail', `the last batch ends at ${end.position}`, { position: position + 1 }))
-  }
-  if (position > end.position) {
-    throw corruptError(damage('batch_chain', `the last batch ends at ${end.position}`, { position }))
-  }
-  const record = last === undefined ? undefined : decodeRecord(last[1])
-  if (record?.type === 'unreadable') throw corruptError(damage('unreadable', record.detail, { position }))
-  return end
 }

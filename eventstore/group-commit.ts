@@ -10,13 +10,14 @@
  *     was not written, and the handle may be acknowledging what it will lose.
  * I4  A group is synced unless every append in it asked for no more than the operating system.
  */
+import type { BatchEnd } from './batch-auditor.ts'
 import { EventStoreError } from './errors.ts'
 import type { RecordedEvent } from './event.ts'
 import type { Durability } from './event-store.ts'
 import { batchKey, eventKey, headKey, streamKey } from './keys.ts'
 import type { Plan } from './plan.ts'
 import { batchHash } from './record.ts'
-import { seal, type BatchRecord, type HeadRecord } from './sealed.ts'
+import { seal, type BatchNote, type BatchRecord, type HeadRecord } from './sealed.ts'
 import type { Storage, StorageBatch } from './storage.ts'
 
 /** More raises the slowest appends' latency and gains nothing. */
@@ -32,9 +33,8 @@ type Group = {
   readonly batch: StorageBatch
   readonly events: RecordedEvent[]
   readonly heads: Map<string, HeadRecord>
+  readonly notes: BatchNote[]
   readonly waiters: Waiter[]
-  /** Whether there is anything to write at all. */
-  empty: boolean
   size: number
   sync: boolean
 }
@@ -44,19 +44,25 @@ type State =
   | { readonly type: 'closing' }
   | { readonly type: 'poisoned'; readonly cause: unknown }
 
+export type WrittenGroup = {
+  readonly events: readonly RecordedEvent[]
+  readonly end: BatchEnd
+  readonly durability: Durability
+}
+
 export type GroupCommitOptions = {
   readonly storage: Storage
-  /** Hash of the last batch on disk. */
-  readonly chain: string
+  /** Where the last batch on disk ends. */
+  readonly end: BatchEnd
   /** Called after a group is as durable as asked, before its appends resolve. */
-  readonly onWritten: (events: readonly RecordedEvent[]) => void
+  readonly onWritten: (group: WrittenGroup) => void
 }
 
 export class GroupCommit {
   readonly #storage: Storage
   readonly #onWritten: GroupCommitOptions['onWritten']
   readonly #queue: Group[] = []
-  #chain: string
+  #end: BatchEnd
   #state: State = { type: 'open' }
   #inFlight = false
   #scheduled = false
@@ -64,7 +70,7 @@ export class GroupCommit {
 
   constructor(options: GroupCommitOptions) {
     this.#storage = options.storage
-    this.#chain = options.chain
+    this.#end = options.end
     this.#onWritten = options.onWritten
   }
 
@@ -101,8 +107,8 @@ export class GroupCommit {
       batch: this.#storage.batch(),
       events: [],
       heads: new Map(),
+      notes: [],
       waiters: [],
-      empty: true,
       size: 0,
       sync: false,
     }
@@ -117,12 +123,12 @@ export class GroupCommit {
       group.batch.put(streamKey(event.stream_id, event.version), String(event.position))
       group.events.push(event)
     })
-    for (const { key, value } of plan.entries) {
+    for (const { key, value, note } of plan.entries) {
       if (value === undefined) group.batch.del(key)
       else group.batch.put(key, value)
+      group.notes.push(note)
     }
     for (const [stream_id, head] of plan.heads) group.heads.set(stream_id, head)
-    if (plan.events.length > 0 || plan.entries.length > 0) group.empty = false
     group.size += plan.size
   }
 
@@ -144,37 +150,45 @@ export class GroupCommit {
     if (group === undefined) return
     this.#inFlight = true
     try {
-      if (!group.empty) await this.#write(group)
+      await this.#write(group)
     } catch (cause) {
       this.#poison(group, cause)
       return
     }
     this.#inFlight = false
-    this.#onWritten(group.events)
-    for (const waiter of group.waiters) waiter.resolve(group.sync ? 'fsync' : 'os')
+    const durability = group.sync ? 'fsync' : 'os'
+    this.#onWritten({ events: group.events, end: this.#end, durability })
+    for (const waiter of group.waiters) waiter.resolve(durability)
     if (this.#queue.length > 0) this.#schedule()
     else this.#announceIdle()
   }
 
   async #write(group: Group): Promise<void> {
+    const { batch, events, notes, size } = group
+    // Appends that only asked whether a version holds.
+    if (events.length === 0 && notes.length === 0) return
     for (const [stream_id, head] of group.heads) {
       const key = headKey(stream_id)
-      group.batch.put(key, seal(key, head))
+      batch.put(key, seal(key, head))
     }
-    const first = group.events[0]
-    const last = group.events.at(-1)
-    let chain = this.#chain
-    if (first !== undefined && last !== undefined) {
-      chain = batchHash(
-        chain,
-        group.events.map((event) => event.hash),
-      )
-      const key = batchKey(last.position)
-      const link: BatchRecord = { first: first.position, hash: chain }
-      group.batch.put(key, seal(key, link))
+    const { position, turn, hash } = this.#end
+    const hashes = events.map((event) => event.hash)
+    const noted = notes.length === 0 ? undefined : notes
+    const end: BatchEnd = {
+      position: position + events.length,
+      turn: events.length === 0 ? turn + 1 : 0,
+      hash: batchHash(hash, { notes: noted, hashes }),
     }
-    await group.batch.write({ sync: group.sync })
-    this.#chain = chain
+    const key = batchKey(end.position, end.turn)
+    const link: BatchRecord = {
+      first: position + 1,
+      size,
+      ...(noted === undefined ? {} : { notes: noted }),
+      hash: end.hash,
+    }
+    batch.put(key, seal(key, link))
+    await batch.write({ sync: group.sync })
+    this.#end = end
   }
 
   #poison(inFlight: Group, cause: unknown): void {

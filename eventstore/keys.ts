@@ -7,6 +7,7 @@
 
 const POSITION_WIDTH = 16
 const VERSION_WIDTH = 12
+const TURN_WIDTH = 10
 const SEPARATOR = '\u0000'
 
 const fixed = (value: number, width: number): string => value.toString().padStart(width, '0')
@@ -24,15 +25,19 @@ const BATCH = 'b'
 export const FORMAT_KEY = 'mformat'
 
 export const eventKey = (position: number): string => EVENT + fixed(position, POSITION_WIDTH)
-export const batchKey = (lastPosition: number): string => BATCH + fixed(lastPosition, POSITION_WIDTH)
+/** `turn` counts the batches that wrote no events, since the last that did. */
+export const batchKey = (lastPosition: number, turn: number): string =>
+  BATCH + fixed(lastPosition, POSITION_WIDTH) + fixed(turn, TURN_WIDTH)
 export const streamKey = (stream_id: string, version: number): string =>
   STREAM + stream_id + SEPARATOR + fixed(version, VERSION_WIDTH)
 export const headKey = (stream_id: string): string => HEAD + stream_id
 export const entryKey = (key: string): string => ENTRY + key
 export const commandKey = (commandId: string): string => COMMAND + commandId
 
-/** Position in an event's or a batch's key. */
-export const positionOfKey = (key: string): number => Number(key.slice(1))
+/** Position in an event's key, and in a batch's. */
+export const positionOfKey = (key: string): number => Number(key.slice(1, 1 + POSITION_WIDTH))
+/** Turn in a batch's key. */
+export const turnOfKey = (key: string): number => Number(key.slice(1 + POSITION_WIDTH))
 /** The caller's part of a head's, an entry's or a command's key. */
 export const nameOfKey = (key: string): string => key.slice(1)
 /** Stream and version in the key of the stream index. */
@@ -69,11 +74,9 @@ export const eventRange = (after: number, last: number): KeyRange => ({
 })
 /** Batches that end between two positions, both inclusive. */
 export const batchesBetween = (from: number, to: number): KeyRange => ({
-  gte: batchKey(from),
-  lt: batchKey(to + 1),
+  gte: batchKey(from, 0),
+  lt: batchKey(to + 1, 0),
 })
-/** Batches whose last position is `last` or before. */
-export const batchesUpTo = (last: number): KeyRange => ({ gte: BATCH, lt: batchKey(last + 1) })
 /** The stream index from one version to another, both inclusive. */
 export const streamRange = (stream_id: string, from: number, to: number): KeyRange => ({
   gte: streamKey(stream_id, from),

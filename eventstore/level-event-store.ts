@@ -8,11 +8,14 @@ import { corruptError, damage } from './damage.ts'
 import { EventStoreError } from './errors.ts'
 import type { EventStore } from './event-store.ts'
 import { EventLog } from './event-log.ts'
-import { closedError } from './group-commit.ts'
+import { HighWater, readHighWater } from './high-water.ts'
 import { FORMAT_KEY } from './keys.ts'
-import { readStoreOwner, removeStoreOwner, writeStoreOwner } from './owner.ts'
+import { ignoreMissing, openError, read, rethrow } from './level-errors.ts'
+import { removeStoreOwner, writeStoreOwner } from './owner.ts'
+import { checkAtOpen } from './open-check.ts'
+import { readDroppedBytes, writeAheadBytes } from './recovery-report.ts'
 import { seal, unseal, type FormatRecord } from './sealed.ts'
-import type { KeyValue, ScanOptions, Storage, StorageBatch } from './storage.ts'
+import type { KeyValue, ScanOptions, Storage, StorageBatch, StorageSnapshot, StorageView } from './storage.ts'
 import { assertFormat, databasePath, FORMAT, inspectFolder, writeMarker } from './store-folder.ts'
 
 export type LevelEventStoreOptions = {
@@ -27,11 +30,12 @@ export type LevelEventStoreOptions = {
 }
 
 type Database = ClassicLevel
+type AbstractSnapshot = ReturnType<Database['snapshot']>
 
 const PAGE = 1000
 const READ_AHEAD_BYTES = 1024 * 1024
 /** Larger than LevelDB's own 4 MB: steadier latency, at the price of a somewhat longer recovery. */
-const WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 
 /**
  * Opens the store in a folder, which belongs to one process at a time.
@@ -40,23 +44,40 @@ const WRITE_BUFFER_BYTES = 16 * 1024 * 1024
  */
 export const openLevelEventStore = async (options: LevelEventStoreOptions): Promise<EventStore> => {
   const { path, create = true, clock = Date.now, newId = v7 } = options
+  const now = (): string => new Date(clock()).toISOString()
   const folder = await inspectFolder(path, create)
-  const database = await openDatabase(path, folder.type === 'empty')
-  const storage = new LevelStorage(database)
+  const recent = await writeAheadBytes(path)
+  const reached = await readHighWater(path)
+  const storage = new LevelStorage(await openDatabase(path, folder.type === 'empty'))
+  const opened: AsyncDisposable[] = [disposable(() => storage.close())]
+  const closeAll = async (): Promise<void> => {
+    for (const resource of opened.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
+  }
   try {
-    const now = (): string => new Date(clock()).toISOString()
     const format = await readFormat(storage, { path, isNew: folder.type === 'empty', now })
     if (folder.type === 'empty' || folder.marker === undefined) {
       await writeMarker(path, { format: format.format, id: format.id, created_at: format.created_at })
     }
     await writeStoreOwner(path, { startedAt: now() })
-    return await EventLog.open({ storage, clock, newId, onClosed: () => removeStoreOwner(path) })
+    opened.push(disposable(() => removeStoreOwner(path)))
+    const end = await checkAtOpen(storage, { reached, recent, dropped: await readDroppedBytes(path) })
+    const highWater = await HighWater.open(path)
+    opened.push(disposable(() => highWater.close()))
+    return new EventLog({
+      storage,
+      end,
+      clock,
+      newId,
+      onSynced: (synced) => highWater.note(synced),
+      close: closeAll,
+    })
   } catch (error) {
-    await storage.close()
-    await removeStoreOwner(path)
+    await closeAll()
     throw error
   }
 }
+
+const disposable = (dispose: () => Promise<void>): AsyncDisposable => ({ [Symbol.asyncDispose]: dispose })
 
 const openDatabase = async (path: string, createIfMissing: boolean): Promise<Database> => {
   // In Node, `level` is `classic-level`; its own types say no more than what browsers can do as well.
@@ -101,12 +122,71 @@ const readFormat = async (
   return format
 }
 
-class LevelStorage implements Storage {
+/** Reads of the database, or of a snapshot of it. */
+class LevelView implements StorageView {
+  readonly #db: Database
+  readonly #at: { readonly snapshot?: AbstractSnapshot }
+
+  constructor(db: Database, snapshot?: AbstractSnapshot) {
+    this.#db = db
+    this.#at = snapshot === undefined ? {} : { snapshot }
+  }
+
+  async getMany(keys: readonly string[]): Promise<(string | undefined)[]> {
+    return this.#db.getMany([...keys], this.#at).catch(rethrow)
+  }
+
+  async range({ gte, lt, reverse = false, limit = -1 }: ScanOptions): Promise<KeyValue[]> {
+    const bounds = { gte, lt, reverse, limit, highWaterMarkBytes: READ_AHEAD_BYTES, ...this.#at }
+    return read(() => this.#db.iterator(bounds))
+      .all()
+      .catch(rethrow)
+  }
+
+  /** Reads the next page while the reader works on this one. */
+  async *scan({
+    gte,
+    lt,
+    reverse = false,
+  }: ScanOptions): AsyncGenerator<readonly KeyValue[], void, undefined> {
+    const bounds = { gte, lt, reverse, highWaterMarkBytes: READ_AHEAD_BYTES, ...this.#at }
+    const iterator = read(() => this.#db.iterator(bounds))
+    let next = iterator.nextv(PAGE)
+    try {
+      for (;;) {
+        const page = await next.catch(rethrow)
+        if (page.length === 0) return
+        next = iterator.nextv(PAGE)
+        yield page
+      }
+    } finally {
+      await next.catch(() => [])
+      await iterator.close()
+    }
+  }
+}
+
+class LevelSnapshot extends LevelView implements StorageSnapshot {
+  readonly #snapshot: AbstractSnapshot
+
+  constructor(db: Database) {
+    const snapshot = read(() => db.snapshot())
+    super(db, snapshot)
+    this.#snapshot = snapshot
+  }
+
+  async close(): Promise<void> {
+    await this.#snapshot.close()
+  }
+}
+
+class LevelStorage extends LevelView implements Storage {
   readonly #db: Database
   /** Whether something was written that no sync has covered yet. */
   #unsynced = false
 
   constructor(db: Database) {
+    super(db)
     this.#db = db
   }
 
@@ -128,41 +208,8 @@ class LevelStorage implements Storage {
     return read(() => this.#db.getSync(key))
   }
 
-  async getMany(keys: readonly string[]): Promise<(string | undefined)[]> {
-    return this.#db.getMany([...keys]).catch(rethrow)
-  }
-
-  async range({
-    gte,
-    lt,
-    reverse = false,
-    limit = Number.POSITIVE_INFINITY,
-  }: ScanOptions): Promise<KeyValue[]> {
-    const bounds = { gte, lt, reverse, limit, highWaterMarkBytes: READ_AHEAD_BYTES }
-    return read(() => this.#db.iterator(bounds))
-      .all()
-      .catch(rethrow)
-  }
-
-  /** Reads the next page while the reader works on this one. */
-  async *scan({
-    gte,
-    lt,
-    reverse = false,
-  }: ScanOptions): AsyncGenerator<readonly KeyValue[], void, undefined> {
-    const iterator = read(() => this.#db.iterator({ gte, lt, reverse, highWaterMarkBytes: READ_AHEAD_BYTES }))
-    let next = iterator.nextv(PAGE)
-    try {
-      for (;;) {
-        const page = await next.catch(rethrow)
-        if (page.length === 0) return
-        next = iterator.nextv(PAGE)
-        yield page
-      }
-    } finally {
-      await next.catch(() => [])
-      await iterator.close()
-    }
+  snapshot(): StorageSnapshot {
+    return new LevelSnapshot(this.#db)
   }
 
   async isEmpty(): Promise<boolean> {
@@ -190,79 +237,4 @@ class LevelStorage implements Storage {
       }
     }
   }
-}
-
-/** A log file that is gone since we looked was turned into a synced table. */
-const ignoreMissing = (error: unknown): undefined => {
-  if (codeOf(error) === 'ENOENT') return undefined
-  throw error
-}
-
-const read = <T>(what: () => T): T => {
-  try {
-    return what()
-  } catch (error) {
-    return rethrow(error)
-  }
-}
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
-
-/** LevelDB's trouble with a read, in our terms. */
-const rethrow = (error: unknown): never => {
-  switch (codeOf(error)) {
-    case 'LEVEL_CORRUPTION':
-      throw corruptError(damage('unreadable', `LevelDB says: ${messageOf(error)}`, {}))
-    case 'LEVEL_DATABASE_NOT_OPEN':
-    case 'LEVEL_ITERATOR_NOT_OPEN':
-      throw closedError()
-    default:
-      throw new EventStoreError('ES_READ_FAILED', {
-        happened: `A read failed (${messageOf(error)})`,
-        expected: 'Expected the disk to give back what was written',
-        remedy: 'Check the disk and the folder, then open the store again and run verify()',
-        cause: error,
-      })
-  }
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-const openError = async (path: string, error: unknown): Promise<EventStoreError> => {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  if (codeOf(cause) === 'LEVEL_LOCKED') return lockedError(path, error)
-  const corrupt = codeOf(cause) === 'LEVEL_CORRUPTION'
-  return new EventStoreError(corrupt ? 'ES_CORRUPT' : 'ES_OPEN_FAILED', {
-    happened: `LevelDB cannot open ${databasePath(path)} (${messageOf(cause)})`,
-    expected: 'Expected a whole database on a disk that can be written',
-    remedy: corrupt
-      ? 'Restore the folder from a backup, or copy what verifies into a new folder with salvage(); never repair the only copy'
-      : 'Check that the disk has space and the folder can be written, then open again',
-    cause: error,
-    details: corrupt ? { kind: 'unreadable', position: 0, stream_id: '', version: 0 } : {},
-  })
-}
-
-const lockedError = async (path: string, cause: unknown): Promise<EventStoreError> => {
-  const ownership = await readStoreOwner(path)
-  const expected = 'A store belongs to one process at a time'
-  if (ownership.type !== 'live') {
-    return new EventStoreError('ES_LOCKED', {
-      happened: `The store in ${path} is open in another process, which has not said who it is`,
-      expected,
-      remedy: 'Wait until that process has opened or closed the store and try again',
-      cause,
-    })
-  }
-  const { pid, started_at, socket } = ownership.owner
-  const own = pid === process.pid
-  const attach = socket === undefined ? '' : `, or attach to it at ${socket}`
-  return new EventStoreError('ES_LOCKED', {
-    happened: `The store in ${path} is open in ${own ? 'this process' : 'process'} ${pid}, since ${started_at}`,
-    expected,
-    remedy: own ? 'Use the store that is open, or close it first' : `Stop process ${pid}${attach}`,
-    cause,
-    details: { pid },
-  })
 }

@@ -1,4 +1,5 @@
 /** The store in memory: the same log, checks and chain as on disk, gone with the process. */
+import { FIRST_BATCH } from './batch-auditor.ts'
 import type { EventStore } from './event-store.ts'
 import { EventLog } from './event-log.ts'
 import { MemoryStorage } from './memory-storage.ts'
@@ -11,5 +12,7 @@ export type MemoryEventStoreOptions = {
 }
 
 /** An empty store in memory. */
-export const createMemoryEventStore = (options: MemoryEventStoreOptions = {}): EventStore =>
-  EventLog.empty({ ...options, storage: new MemoryStorage() })
+export const createMemoryEventStore = (options: MemoryEventStoreOptions = {}): EventStore => {
+  const storage = new MemoryStorage()
+  return new EventLog({ ...options, storage, end: FIRST_BATCH, close: () => storage.close() })
+}

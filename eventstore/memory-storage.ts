@@ -5,7 +5,7 @@
  *
  * I1  Chunks are sorted, never empty but for the only one, and cover disjoint stretches in order.
  */
-import type { KeyValue, ScanOptions, Storage, StorageBatch } from './storage.ts'
+import type { KeyValue, ScanOptions, Storage, StorageBatch, StorageSnapshot } from './storage.ts'
 
 const MAX_CHUNK = 512
 const PAGE = 1000
@@ -42,8 +42,13 @@ const search = (length: number, isBefore: (index: number) => boolean): number =>
 }
 
 export class MemoryStorage implements Storage {
-  readonly #values = new Map<string, string>()
-  readonly #chunks: string[][] = [[]]
+  readonly #values: Map<string, string>
+  readonly #chunks: string[][]
+
+  constructor(original?: MemoryStorage) {
+    this.#values = new Map(original === undefined ? [] : original.#values)
+    this.#chunks = original === undefined ? [[]] : original.#chunks.map((chunk) => chunk.slice())
+  }
 
   batch(): StorageBatch {
     let operations: Operation[] = []
@@ -56,6 +61,10 @@ export class MemoryStorage implements Storage {
       },
       discard: () => void (operations = []),
     }
+  }
+
+  snapshot(): StorageSnapshot {
+    return new MemoryStorage(this)
   }
 
   getSync(key: string): string | undefined {

@@ -10,9 +10,15 @@ import type { AtomicBatch, ExpectedVersion, StreamAppend } from './event-store.t
 import { commandKey, entryKey } from './keys.ts'
 import { copyAsJson } from './payload.ts'
 import { encodeRecord, GENESIS, type EventBody } from './record.ts'
-import { seal, type CommandRecord, type HeadRecord } from './sealed.ts'
+import { checksumOf, seal, type BatchNote, type CommandRecord, type HeadRecord } from './sealed.ts'
 
-export type PlannedEntry = { readonly key: string; readonly value: string | undefined }
+/** A value to be stored beside the events, or deleted. */
+export type PlannedEntry = {
+  readonly key: string
+  readonly value: string | undefined
+  /** How the link of the batch remembers it. */
+  readonly note: BatchNote
+}
 
 export type Plan = {
   /** In the order of their positions. */
@@ -152,9 +158,10 @@ const bodyOf = (event: NewEvent, placement: Placement): EventBody => {
 const planEntries = (batch: AtomicBatch, outcome: boolean): PlannedEntry[] =>
   (batch.entries ?? []).map((entry, index) => {
     const key = entryKey(entry.key)
-    if (entry.value === undefined) return { key, value: undefined }
-    const { value } = copyAsJson(entry.value, { root: `entries[${index}].value`, outcome })
-    return { key, value: seal(key, value) }
+    if (entry.value === undefined) return { key, value: undefined, note: ['del', entry.key] }
+    const copied = copyAsJson(entry.value, { root: `entries[${index}].value`, outcome })
+    const value = seal(key, copied.value)
+    return { key, value, note: ['put', entry.key, checksumOf(value)] }
   })
 
 const planCommand = (commandId: string, draft: Draft): PlannedEntry => {
@@ -164,7 +171,7 @@ const planCommand = (commandId: string, draft: Draft): PlannedEntry => {
     count: draft.events.length,
     versions: Array.from(draft.versions),
   }
-  return { key, value: seal(key, record) }
+  return { key, value: seal(key, record), note: ['command', commandId] }
 }
 
 const holds = (expected: ExpectedVersion, actual: number): boolean => {

@@ -61,6 +61,9 @@ export const decodeRecord = (value: string): DecodedRecord => {
 export const continues = (previousHash: string, record: { event: RecordedEvent; body: string }): boolean =>
   sha256(previousHash + record.body) === record.event.hash
 
-/** The chain over batches: the previous link and the hash of each record of the batch, in order. */
-export const batchHash = (previous: string, recordHashes: readonly string[]): string =>
-  sha256(previous + recordHashes.join(''))
+/** The chain over batches: the link before, what else the batch wrote, and each record's hash in order. */
+export const batchHash = (
+  previous: string,
+  batch: { notes: readonly (readonly string[])[] | undefined; hashes: readonly string[] },
+): string =>
+  sha256(previous + (batch.notes === undefined ? '' : JSON.stringify(batch.notes)) + batch.hashes.join(''))

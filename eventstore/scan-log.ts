@@ -1,11 +1,11 @@
 /** One pass over the log in the order of positions, every check made; the base of `readAll` and `verify`. */
 import { BatchAuditor, FIRST_BATCH, type BatchEnd } from './batch-auditor.ts'
 import { LogAuditor } from './auditor.ts'
-import { damage, type Damage } from './damage.ts'
+import type { Damage } from './damage.ts'
 import type { RecordedEvent } from './event.ts'
-import { batchesBetween, batchesUpTo, batchKey, eventRange, positionOfKey } from './keys.ts'
+import { batchesBetween, eventRange, positionOfKey, turnOfKey } from './keys.ts'
 import { unseal, type BatchRecord } from './sealed.ts'
-import type { KeyValue, Storage } from './storage.ts'
+import type { KeyValue, StorageView } from './storage.ts'
 
 export type ScanLogOptions = {
   /** Events after this position … */
@@ -13,6 +13,10 @@ export type ScanLogOptions = {
   /** … up to and including this one. */
   readonly until: number
   readonly signal?: AbortSignal | undefined
+  /** Given by a caller who wants to know the streams afterwards. */
+  readonly auditor?: LogAuditor
+  /** Sees each link of the chain over batches that is whole. */
+  readonly onLink?: (link: BatchRecord) => void
 }
 
 /** A stretch of the log: what verified, and what did not. */
@@ -23,43 +27,47 @@ export type LogPage = {
   readonly soundUntil: number
 }
 
-/** The link of the last batch that ends at `position` or before. */
-export const lastBatchEnd = async (storage: Storage, position: number): Promise<BatchEnd | Damage> => {
-  const [found] = await storage.range({ ...batchesUpTo(position), reverse: true, limit: 1 })
+/** The end of the last batch that ends at `position` or before; undefined if its link is damaged. */
+export const lastBatchEnd = async (storage: StorageView, position: number): Promise<BatchEnd | undefined> => {
+  const [found] = await storage.range({ ...batchesBetween(0, position), reverse: true, limit: 1 })
   if (found === undefined) return FIRST_BATCH
   const [key, stored] = found
-  const end = positionOfKey(key)
-  const link = unseal<BatchRecord>(batchKey(end), stored)
-  if (link.type === 'damaged')
-    return damage('batch_chain', `the link of its batch: ${link.detail}`, { position: end })
-  return { position: end, hash: link.value.hash }
+  const link = unseal<BatchRecord>(key, stored)
+  if (link.type === 'damaged') return undefined
+  return { position: positionOfKey(key), turn: turnOfKey(key), hash: link.value.hash }
 }
 
-/** Pages of the log. `auditor` may be given by a caller who wants to know the streams afterwards. */
+/** Pages of the log, and what is wrong with each. */
 export async function* scanLog(
-  storage: Storage,
+  storage: StorageView,
   options: ScanLogOptions,
-  auditor = new LogAuditor(options.after),
 ): AsyncGenerator<LogPage, void, undefined> {
-  const { after, until, signal } = options
-  if (after >= until) return
-  const before = await lastBatchEnd(storage, after)
-  const batches = new BatchAuditor('hash' in before && before.position === after ? before : undefined)
+  const { after, until, signal, auditor = new LogAuditor(after) } = options
+  const before = after === 0 ? FIRST_BATCH : await lastBatchEnd(storage, after)
+  const batches = new BatchAuditor(before?.position === after ? before : undefined, options.onLink)
+  // The links at `after` itself belong to what is before, unless there is nothing before.
+  let linksFrom = after === 0 ? 0 : after + 1
   for await (const records of storage.scan(eventRange(after, until))) {
     signal?.throwIfAborted()
-    yield await auditPage(storage, records, { auditor, batches })
+    const last = lastOf(records)
+    const links = await storage.range(batchesBetween(linksFrom, last))
+    linksFrom = last + 1
+    yield auditPage(records, links, { auditor, batches })
   }
-  const atEnd = [auditor.gapBefore(until + 1), batches.end(until)].filter((found) => found !== undefined)
-  if (atEnd.length > 0) yield { events: [], damages: atEnd, soundUntil: 0 }
+  const links = await storage.range(batchesBetween(linksFrom, until))
+  const page = auditPage([], links, { auditor, batches })
+  const unlinked = batches.end(until)
+  const atEnd = [...auditor.gapBefore(until + 1), ...(unlinked === undefined ? [] : [unlinked])]
+  yield { ...page, damages: [...page.damages, ...atEnd] }
 }
 
 type Auditors = { readonly auditor: LogAuditor; readonly batches: BatchAuditor }
 
-const auditPage = async (
-  storage: Storage,
+const auditPage = (
   records: readonly KeyValue[],
+  links: readonly KeyValue[],
   { auditor, batches }: Auditors,
-): Promise<LogPage> => {
+): LogPage => {
   const events: RecordedEvent[] = []
   const damages: Damage[] = []
   let soundUntil: number | undefined
@@ -68,34 +76,29 @@ const auditPage = async (
     damages.push(found)
     soundUntil ??= events.length
   }
-  const links = await storage.range(batchesBetween(firstOf(records), lastOf(records)))
   let link = 0
-  for (const [key, value] of records) {
-    const position = positionOfKey(key)
+  /** The links of all batches that end before `position`. */
+  const closeBefore = (position: number): void => {
     for (
       let next = links[link];
       next !== undefined && positionOfKey(next[0]) < position;
       next = links[link]
     ) {
-      note(batches.close(positionOfKey(next[0]), next[1]))
+      note(batches.close(next))
       link += 1
     }
-    note(auditor.gapBefore(position))
-    const audited = auditor.accept(position, value)
-    if (audited.type === 'sound') {
-      batches.add(audited.event.hash)
-      events.push(audited.event)
-    } else {
-      if (audited.event !== undefined) batches.add(audited.event.hash)
-      note(audited.damage)
-    }
-    const here = links[link]
-    if (here === undefined || positionOfKey(here[0]) !== position) continue
-    note(batches.close(position, here[1]))
-    link += 1
   }
+  for (const [key, value] of records) {
+    const position = positionOfKey(key)
+    closeBefore(position)
+    for (const missing of auditor.gapBefore(position)) note(missing)
+    const audited = auditor.accept(position, value)
+    if (audited.event !== undefined) batches.add(audited.event.hash)
+    if (audited.type === 'sound') events.push(audited.event)
+    else note(audited.damage)
+  }
+  closeBefore(Number.POSITIVE_INFINITY)
   return { events, damages, soundUntil: soundUntil ?? events.length }
 }
 
-const firstOf = (records: readonly KeyValue[]): number => positionOfKey(records[0]?.[0] ?? '')
 const lastOf = (records: readonly KeyValue[]): number => positionOfKey(records.at(-1)?.[0] ?? '')

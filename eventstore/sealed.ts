@@ -15,10 +15,13 @@ export const seal = (key: string, value: unknown): string => {
   return checksum(key + text) + text
 }
 
+/** The checksum that a sealed value begins with. */
+export const checksumOf = (stored: string): string => stored.slice(0, CRC_LENGTH)
+
 /** What `seal` stored, if it is whole and belongs to this key. */
 export const unseal = <T>(key: string, stored: string): Opened<T> => {
   const text = stored.slice(CRC_LENGTH)
-  const expected = stored.slice(0, CRC_LENGTH)
+  const expected = checksumOf(stored)
   const actual = checksum(key + text)
   if (actual !== expected) {
     return { type: 'damaged', detail: `its checksum is ${actual}, the record says ${expected}` }
@@ -33,8 +36,25 @@ export const unseal = <T>(key: string, stored: string): Opened<T> => {
 /** The last thing known of a stream, as stored under its head key. */
 export type HeadRecord = Omit<StreamHead, 'stream_id'>
 
-/** One link of the chain over batches; stored under the position of the batch's last event. */
-export type BatchRecord = { readonly first: number; readonly hash: string }
+/** One link of the chain over batches, stored under where the batch ends. */
+export type BatchRecord = {
+  /** Position of its first event; the one after its end if it has none. */
+  readonly first: number
+  /** At most the bytes that the batch took, which is how far back a write-ahead log can reach. */
+  readonly size: number
+  /** What it wrote beside events, in order. */
+  readonly notes?: readonly BatchNote[]
+  readonly hash: string
+}
+
+/**
+ * An entry that was put (with the checksum of what was stored) or deleted, or a command id that was
+ * taken. Without these nobody could tell that one is missing.
+ */
+export type BatchNote =
+  | readonly [type: 'put', key: string, checksum: string]
+  | readonly [type: 'del', key: string]
+  | readonly [type: 'command', commandId: string]
 
 /** What a command's first append amounted to; its events are read again from the log. */
 export type CommandRecord = {

@@ -19,18 +19,28 @@ export interface StorageBatch {
   discard(): void
 }
 
-/**
- * What a storage must do. Keys are ordered by their UTF-8 bytes. The log never has two writes in
- * flight, so a storage need not order them.
- */
-export interface Storage {
-  batch(): StorageBatch
-  /** The value now, without waiting; used where a decision must not be interrupted. */
-  getSync(key: string): string | undefined
+/** The ordered map, for reading. */
+export interface StorageView {
   getMany(keys: readonly string[]): Promise<(string | undefined)[]>
   /** A short stretch, in one go. */
   range(options: ScanOptions): Promise<KeyValue[]>
   /** A long stretch, page by page, as it was when the scan began. */
   scan(options: ScanOptions): AsyncIterable<readonly KeyValue[]>
+}
+
+/** The ordered map as it was when the snapshot was made. */
+export interface StorageSnapshot extends StorageView {
+  close(): Promise<void>
+}
+
+/**
+ * What a storage must do. Keys are ordered by their UTF-8 bytes. The log never has two writes in
+ * flight, so a storage need not order them.
+ */
+export interface Storage extends StorageView {
+  batch(): StorageBatch
+  /** The value now, without waiting; used where a decision must not be interrupted. */
+  getSync(key: string): string | undefined
+  snapshot(): StorageSnapshot
   close(): Promise<void>
 }

@@ -136,7 +136,10 @@ export const agentMachine = setup({
           }
         : {},
     ),
-    noteStart: assign(({ event }) => ({ started_at: event.at, last_activity: event.at })),
+    noteStart: assign(({ context, event }) => ({
+      started_at: context.started_at ?? event.at,
+      last_activity: event.at,
+    })),
     notePause: assign(({ event }) => ({
       last_activity: event.at,
       pause_reason: event.type === 'session.paused' ? event.reason : 'parked',

@@ -15,7 +15,7 @@ import { admitRun } from './agents/admission.ts'
 import { createAgentRegistry } from './agents/agent-registry.ts'
 import { createAgentService, type AgentService } from './agents/agent-service.ts'
 import type { CommandPort } from './agents/command-step.ts'
-import type { AgentDefinition } from './agents/define-agent.ts'
+import type { AnyAgentDefinition } from './agents/define-agent.ts'
 import type { Tool } from './agents/define-tool.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
 import { createRunQueue } from './agents/run-queue.ts'
@@ -38,8 +38,8 @@ export type RuntimeOptions = {
   /** A store of your own instead. */
   readonly store?: EventStore
   readonly machines?: readonly AnyStateMachine[]
-  readonly agents?: readonly AgentDefinition<never, unknown>[]
-  readonly tools?: readonly Tool<never, unknown>[]
+  readonly agents?: readonly AnyAgentDefinition[]
+  readonly tools?: readonly Tool[]
   readonly hooks?: Readonly<Record<string, PermissionHook>> | PermissionHookRegistry
   /** Groups sessions; default the name of the folder that holds `path`. */
   readonly project?: string

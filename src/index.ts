@@ -31,7 +31,7 @@ export {
   waitForBackgroundAgent,
 } from './agents/ambient.ts'
 export { defineAgent } from './agents/define-agent.ts'
-export type { AgentDefinition, CommandOutput, CommandSpec } from './agents/define-agent.ts'
+export type { AgentDefinition, AnyAgentDefinition, CommandOutput, CommandSpec } from './agents/define-agent.ts'
 export { defineTool } from './agents/define-tool.ts'
 export type { InDoubtPolicy, Tool, ToolContext } from './agents/define-tool.ts'
 export type { AgentRun, AgentService } from './agents/agent-service.ts'
@@ -59,3 +59,6 @@ export { sessionMachine } from '../machines/session.machine.ts'
 export type { Handoff, Role } from '../machines/session-record.ts'
 export type { Testimony, Verdict } from '../machines/testimony.ts'
 export { toolCallMachine } from '../machines/tool-call.machine.ts'
+
+export { defineJob } from './cli/job.ts'
+export type { Job, JobEnd, JobPlan } from './cli/job.ts'

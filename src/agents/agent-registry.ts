@@ -1,15 +1,14 @@
 /** Which code is bound to which agent id: exact ids first, then patterns in the order of definition. */
 import { RuntimeError } from '../runtime/runtime-error.ts'
-import type { AgentDefinition } from './define-agent.ts'
+import type { AnyAgentDefinition } from './define-agent.ts'
 
-export type AgentRegistry = { find(agentId: string): AgentDefinition | undefined }
+export type AgentRegistry = { find(agentId: string): AnyAgentDefinition | undefined }
 
 /** @throws RuntimeError `AGENT_EXISTS` when two definitions have the same id. */
-export function createAgentRegistry(definitions: readonly AgentDefinition<never, unknown>[]): AgentRegistry {
-  const exact = new Map<string, AgentDefinition>()
-  const patterns: { readonly matches: RegExp; readonly definition: AgentDefinition }[] = []
-  for (const each of definitions) {
-    const definition = each as AgentDefinition
+export function createAgentRegistry(definitions: readonly AnyAgentDefinition[]): AgentRegistry {
+  const exact = new Map<string, AnyAgentDefinition>()
+  const patterns: { readonly matches: RegExp; readonly definition: AnyAgentDefinition }[] = []
+  for (const definition of definitions) {
     if (exact.has(definition.id)) throw agentExists(definition.id)
     exact.set(definition.id, definition)
     if (definition.id.includes('*')) patterns.push({ matches: patternOf(definition.id), definition })

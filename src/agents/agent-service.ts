@@ -8,7 +8,7 @@ import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { checkedInput } from '../sessions/input.ts'
 import type { SessionDirectory, SessionRow } from '../sessions/directory.ts'
-import type { AgentDefinition } from './define-agent.ts'
+import type { AgentDefinition, AnyAgentDefinition } from './define-agent.ts'
 import { unknownAgent } from './handler-runner.ts'
 import { isTerminal, runLogs, runResult, runState, type BackgroundAgentResult } from './run-result.ts'
 
@@ -86,7 +86,7 @@ export type AgentServiceOptions = {
   readonly gate: LifecycleGate
   readonly newId: NewId
   readonly defaultProject: string
-  definition(agentId: string): AgentDefinition | undefined
+  definition(agentId: string): AnyAgentDefinition | undefined
 }
 
 export function createAgentService(options: AgentServiceOptions): AgentService {

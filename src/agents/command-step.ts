@@ -1,11 +1,13 @@
 /** A command as a recorded step: its process is known to the log before it runs, so that a leftover can be ended. */
+import { z } from 'zod'
 import { isoTime, type NewId } from '../runtime/clock.ts'
-import type { Engine } from '../runtime/engine.ts'
 import type { AgentContext } from '../../machines/agent.machine.ts'
 import type { CommandOutput, CommandSpec } from './define-agent.ts'
+import { defineTool, type Tool } from './define-tool.ts'
 import { interrupted, type Journal } from './journal.ts'
 import type { LogLines } from './log-lines.ts'
 import { RecordedError } from './recorded-error.ts'
+import { callTool, type ToolCaller, type ToolCallHost } from './tool-call.ts'
 
 /** How the world runs commands; provided by the composition root, so that this part knows no processes. */
 export type CommandPort = {
@@ -27,31 +29,62 @@ export type CommandPort = {
 }
 
 type CommandHost = {
-  readonly host: { readonly engine: Engine; readonly commands: CommandPort; readonly newId: NewId }
+  readonly host: ToolCallHost & { readonly commands: CommandPort; readonly newId: NewId }
   readonly context: AgentContext
+  readonly caller: ToolCaller
   readonly journal: Journal
   readonly logs: LogLines
-  readonly signal: AbortSignal
 }
 
-/** Runs a command. A non-zero exit code fails the step with code `COMMAND_FAILED`; a timeout with `COMMAND_TIMED_OUT`. */
+/**
+ * Runs a command, gated by the hooks of `execute:command:<program>` like any tool. A non-zero exit code fails the
+ * step with code `COMMAND_FAILED`; a timeout with `COMMAND_TIMED_OUT`.
+ *
+ * @throws PermissionDeniedError when a hook says no.
+ */
 export function runCommandStep(at: CommandHost, name: string, spec: CommandSpec): Promise<CommandOutput> {
-  const { host, context, journal, logs, signal } = at
-  const { engine, commands } = host
+  const { host, caller, journal } = at
   return journal.call({
     kind: 'command',
     name,
-    // The key under which the process is recorded, and found again after a crash.
-    prepare: () => ({ process_key: host.newId('proc') }),
-    execute: async ({ process_key }) => {
-      const leftover = journal.processes.get(process_key)
+    prepare: () => ({ call_id: host.newId('call') }),
+    execute: async ({ call_id }) =>
+      (await callTool(host, caller, {
+        callId: call_id,
+        tool: commandTool(at, name),
+        input: { name, ...spec },
+      })) as CommandOutput,
+  })
+}
+
+const specSchema = z.object({
+  name: z.string(),
+  command: z.string().min(1),
+  args: z.array(z.string()).readonly().default([]),
+  cwd: z.string().optional(),
+  env: z.record(z.string(), z.string()).optional(),
+  timeoutMs: z.number().positive().optional(),
+})
+
+/** A command is a tool whose process is recorded before it begins; a leftover is ended before it runs again. */
+function commandTool({ host, context, journal, logs, caller }: CommandHost, name: string): Tool {
+  const { engine, commands } = host
+  return defineTool({
+    name: 'command',
+    capabilities: ['execute:command'],
+    input: specSchema,
+    estimate: () => 0,
+    inDoubt: 'retry',
+    async execute(input, { call_id }) {
+      const spec = input as CommandSpec
+      const leftover = journal.processes.get(call_id)
       if (leftover !== undefined) await commands.endLeftover(leftover)
       const outcome = await commands.run(spec, {
-        signal,
+        signal: caller.signal,
         onLog: (line) => logs.add(line),
         onStart: async (process) => {
-          const fact = { type: 'command.started', key: process_key, process, at: isoTime(engine.clock) }
-          await engine.sendOutcome(context.run_id, fact as never, { source: context.run_id })
+          const fact = { type: 'command.started', key: call_id, process, at: isoTime(engine.clock) }
+          await engine.sendOutcome(context.run_id, fact, { source: context.run_id })
         },
       })
       await logs.flush()
@@ -60,7 +93,7 @@ export function runCommandStep(at: CommandHost, name: string, spec: CommandSpec)
       if (outcome.exit_code !== 0) throw failed(name, spec, outcome)
       return { exit_code: outcome.exit_code, signal: outcome.signal }
     },
-  })
+  }) as Tool
 }
 
 function failed(name: string, spec: CommandSpec, outcome: CommandOutput): RecordedError {

@@ -42,6 +42,9 @@ export interface AgentDefinition<TInput = unknown, TOutput = unknown> {
   readonly '~types'?: { readonly input: TInput; readonly output: TOutput }
 }
 
+/** Any agent, whatever its input and output: what lists of agents hold. */
+export type AnyAgentDefinition = Omit<AgentDefinition, '~types'>
+
 const DEFAULT_DEADLINE_MS = 24 * 60 * 60 * 1000
 
 /**

@@ -7,7 +7,7 @@ import { checkedInput } from '../sessions/input.ts'
 import { runInScope, type Scope } from '../sessions/scope.ts'
 import type { SessionService } from '../sessions/session-service.ts'
 import { microUsdOf } from '../billing/micro-usd.ts'
-import type { AgentDefinition } from './define-agent.ts'
+import type { AnyAgentDefinition } from './define-agent.ts'
 import type { HandlerContext } from './handler-context.ts'
 import { isInterruption, Journal, readJournal } from './journal.ts'
 import { createLogLines, type LogLines } from './log-lines.ts'
@@ -21,7 +21,7 @@ export type RunnerHost = ToolCallHost & {
   readonly commands: CommandPort
   /** The runtime, as ambient functions find it in the scope. */
   readonly runtime: () => unknown
-  definition(agentId: string): AgentDefinition | undefined
+  definition(agentId: string): AnyAgentDefinition | undefined
 }
 
 /** What is at hand while one handler runs. */
@@ -177,7 +177,7 @@ function handlerContext(attempt: Attempt): HandlerContext {
         execute: async (data) =>
           (await callTool(host, caller, { callId: data.call_id, tool: tool as never, input })) as never,
       }),
-    command: (name, spec) => runCommandStep(attempt, name, spec),
+    command: (name, spec) => runCommandStep({ ...attempt, caller }, name, spec),
     patch: (id) => journal.patch(id),
     progress: (input) =>
       journal.call({

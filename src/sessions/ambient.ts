@@ -104,11 +104,12 @@ export async function loadHandoff(
 ): Promise<LoadedHandoff> {
   const scope = inScope('loadHandoff')
   const id = scope.owner?.id ?? current(scope, 'loadHandoff')
-  const by = scope.runId ?? id
   return durably(scope, {
     kind: 'loadHandoff',
     name: type,
-    execute: () =>
+    // A claim of its own for each call: run again after a crash, it finds what it had claimed, and only that.
+    prepare: () => ({ by: scope.runtime.newId('claim') }),
+    execute: ({ by }) =>
       scope.runtime.sessions.loadHandoff(id, {
         type,
         by,

@@ -39,6 +39,6 @@ export const eventStoreConformance = (runner: ConformanceRunner, target: Conform
     runner.describe('read', () => reads(suite))
     runner.describe('subscribe and follow', () => subscriptions(suite))
     runner.describe('close', () => closing(suite))
-    runner.describe('reopen', () => reopening(suite))
+    if (target.reopen !== undefined) runner.describe('reopen', () => reopening(suite))
   })
 }

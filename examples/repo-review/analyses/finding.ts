@@ -20,7 +20,7 @@ export type Finding = {
   /** Relative to the reviewed folder, with forward slashes; a folder ends with a slash. */
   readonly file: string
   readonly line: number | null
-  /** Plain text, one line; the report escapes it. */
+  /** Plain text, one line; the report escapes it. A number at its start says how much: more comes first. */
   readonly message: string
 }
 
@@ -67,6 +67,7 @@ export function compareFindings(a: Finding, b: Finding): number {
     SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
     rankOf(a.rule) - rankOf(b.rule) ||
     compareText(a.rule, b.rule) ||
+    amountOf(b.message) - amountOf(a.message) ||
     compareText(a.file, b.file) ||
     (a.line ?? 0) - (b.line ?? 0) ||
     compareText(a.message, b.message) ||
@@ -84,6 +85,10 @@ export function measured(findings: Iterable<Finding>, facts: Facts): Measurement
 
 export function notMeasured(why: string): Measurement {
   return { status: 'not_measured', why }
+}
+
+function amountOf(message: string): number {
+  return Number(/^\d+(?:\.\d+)?/.exec(message)?.[0] ?? 0)
 }
 
 function rankOf(rule: string): number {

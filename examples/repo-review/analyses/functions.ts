@@ -22,17 +22,20 @@ const NO_NAME = new Set(
     'synchronized match when fn func sizeof defined elseif unless until select'
   ).split(' '),
 )
+/** With one of these before it, a name and its brackets are a call. */
+const NO_HEAD =
+  /\b(?:if|for|while|switch|match|return|else|new|await|case|go|defer|throw|in|of|yield|assert)\s/
 const CONTROL = /^(if|for|foreach|while|switch|catch|with|using|lock|synchronized|when|elseif)$/
 const CONTROL_ALONE = /^(else|do|try|finally|loop|unsafe)$/
 const CONTROL_LINE = /^\s*(?:\}\s*)?(?:[\w']+:\s*)?(?:if|else if|else|for|while|switch|match|select|loop)\b/
 
 const HEADS: readonly RegExp[] = [
   // function name(…), func (r *T) name(…), fn name<T>(…)
-  /\b(?:function\s*\*?|func(?:\s*\([^()\n]*\))?|fn|fun)\s+([\w$]+)\s*(?:<[^(){}]{0,200}>|\[[^(){}\]]{0,200}\])?\s*\(/g,
+  /\b(?:function[ \t*]{0,9}|func(?:\s*\([^()\n]*\))?|fn|fun)\s{1,9}([\w$]+)\s{0,9}(?:<[^(){}]{0,200}>|\[[^(){}\]]{0,200}\])?\s{0,9}\(/g,
   // const name = async (…) =>, name = function (…), name: function (…)
-  /([\w$]+)\s*(?::[^=\n;{}]{1,200})?(?:=(?![=>])|:)\s*(?:async\s*)?(?:function\s*\*?\s*[\w$]*\s*)?(?:<[^(){}]{0,200}>\s*)?\(/g,
+  /(?<![\w$])([\w$]+)[ \t]{0,9}(?::[^=\n;{}]{1,200})?(?:=(?![=>])|:)\s{0,99}(?:async\s{0,9})?(?:function[ \t*]{0,9}(?:[\w$]+[ \t]{0,9})?)?(?:<[^(){}]{0,200}>\s{0,9})?\(/g,
   // methods, and functions of the C family: the name stands on the line where its bracket opens
-  /^[ \t]*(?:[\w$#:*&<>,[\]?.@]+[ \t]+[*&]*)*([\w$#~:]+)[ \t]*(?:<[^(){}\n]{0,200}>)?\(/gm,
+  /^[ \t]*(?:[\w$#:*&<>,[\]?.@]+[ \t]+)*[*&]*([\w$#~:]+)[ \t]*(?:<[^(){}\n]{0,200}>)?\(/gm,
 ]
 
 export function functionsIn(text: string, language: Language): FunctionShape[] {
@@ -47,7 +50,7 @@ function byBraces(code: string): FunctionShape[] {
   for (const head of HEADS) {
     for (const found of code.matchAll(head)) {
       const name = found[1] ?? ''
-      if (NO_NAME.has(name) || /^\d/.test(name)) continue
+      if (NO_NAME.has(name) || /^\d/.test(name) || NO_HEAD.test(found[0])) continue
       const start = bodyStart(code, pairs, found.index + found[0].length - 1)
       const end = start === undefined ? undefined : pairs.get(start)
       if (start === undefined || end === undefined || bodies.has(start)) continue
@@ -74,9 +77,17 @@ function bodyStart(code: string, pairs: ReadonlyMap<number, number>, open: numbe
   let at = pairs.get(open)
   if (at === undefined) return undefined
   let previous = ')'
+  let newLine = false
   for (at += 1; at < code.length; at += 1) {
     const char = code[at] ?? ''
-    if (/\s/.test(char)) continue
+    if (/\s/.test(char)) {
+      newLine ||= char === '\n'
+      continue
+    }
+    // An arrow's body without a brace is an expression; a new line that continues nothing is another statement.
+    if (previous === '=>' && char !== '{') return undefined
+    if (newLine && !/^(?:[:|&<,]|=>)$/.test(previous) && !/[{|&=:-]/.test(char)) return undefined
+    newLine = false
     if (char === '{') {
       // After these, a brace opens a type.
       if (!/[:|&<,]/.test(previous)) return at
@@ -91,7 +102,7 @@ function bodyStart(code: string, pairs: ReadonlyMap<number, number>, open: numbe
     }
     if (char === '=' && code[at + 1] === '>') {
       at += 1
-      previous = '>'
+      previous = '=>'
       continue
     }
     if (!/[\w$:<>|&.,?*'"-]/.test(char) || (previous === ')' && /[.,?]/.test(char))) return undefined

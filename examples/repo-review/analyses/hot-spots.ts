@@ -87,6 +87,6 @@ function findingOf(spot: HotSpot): Finding {
     area: 'history',
     file: spot.file,
     line: null,
-    message: `${spot.lines} lines changed in ${spot.commits} commits by ${people}: the likeliest place of the next defect`,
+    message: `${spot.commits} commits by ${people} to ${spot.lines} lines: the likeliest place of the next defect`,
   }
 }

@@ -11,7 +11,7 @@ export type MarkdownFile = {
   readonly anchors: ReadonlySet<string>
 }
 
-const FENCE = /^(?:[ \t]*(?:>|[-*+]|\d+[.)])?[ \t]*)*(`{3,}(?!.*`)|~{3,})/
+const FENCE = /^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*[ \t>]*(`{3,}(?!.*`)|~{3,})/
 const DEFINITION = /^ {0,3}\[(?!\^)[^\]\n]{1,200}\]:[ \t]*(?:\n[ \t]*)?(<[^<>\n]*>|[^\s<]\S*)/gm
 const HTML_TARGET = /<(?:a|img)\s[^<>]{0,500}?\b(href|src)\s*=\s*(?:"([^"<>\n]*)"|'([^'<>\n]*)')/gi
 const HTML_ANCHOR = /<[a-z][\w-]*\s[^<>]{0,500}?\b(?:id|name)\s*=\s*["']?([^\s"'<>]+)/gi
@@ -57,10 +57,30 @@ function withoutCode(text: string): string {
     else if (/^\S/.test(line)) inList = false
     before = line
   }
-  return lines
-    .join('\n')
-    .replace(/<!--[\s\S]*?(?:-->|$(?![\s\S]))/g, blank)
-    .replace(/(?<![`\\])(`+)(?!`)((?:(?!\n\s*\n)[\s\S]){0,2000}?[^`])\1(?!`)/g, blank)
+  const uncommented = lines.join('\n').replace(/<!--[\s\S]*?(?:-->|$(?![\s\S]))/g, blank)
+  return uncommented
+    .split(/(\n[ \t]*\n)/)
+    .map(withoutCodeSpans)
+    .join('')
+}
+
+/** A run of backticks closes with the next run of the same length in its paragraph, or is no code. */
+function withoutCodeSpans(paragraph: string): string {
+  const runs = [...paragraph.matchAll(/`+/g)]
+  const lastOfLength = new Map(runs.map((run, index) => [run[0].length, index]))
+  const parts: string[] = []
+  let from = 0
+  for (let index = 0; index < runs.length; index += 1) {
+    const length = runs[index]?.[0].length ?? 0
+    const start = runs[index]?.index ?? 0
+    if (paragraph[start - 1] === '\\' || (lastOfLength.get(length) ?? 0) <= index) continue
+    do index += 1
+    while (runs[index]?.[0].length !== length)
+    const end = (runs[index]?.index ?? 0) + length
+    parts.push(paragraph.slice(from, start), paragraph.slice(start, end).replace(/[^\n]/g, ' '))
+    from = end
+  }
+  return parts.join('') + paragraph.slice(from)
 }
 
 function linksOf(text: string): MarkdownLink[] {

@@ -41,7 +41,7 @@ export const oversizedFiles: Analysis = async (input) => {
 
 function longFile({ file, length, limit }: { file: string; length: number; limit: number }): Finding {
   const severity = length > VERY_LONG && limit === MAX_SOURCE_LINES ? 'medium' : 'low'
-  const message = `${length} lines; ${limit} are a file that one can keep in mind`
+  const message = `${length} lines (limit ${limit})`
   return { rule: 'file.too-long', severity, area: 'code', file, line: null, message }
 }
 

@@ -105,7 +105,8 @@ export function secretsIn(
     const value = rule.pattern.exec(line)
     if (value !== null && isLikely(value[1] ?? value[0], rule)) found.push(rule)
   }
-  if (found.length > 0 || options.generic === false) return found
+  // A very long line is a bundle or data.
+  if (found.length > 0 || options.generic === false || line.length > 1000) return found
   const value = (options.env === true ? ENV_ASSIGNED : ASSIGNED).exec(line)?.[3]
   if (value !== undefined && isRandom(value)) {
     found.push({ rule: 'secret.assigned', what: 'secret assigned as a literal', severity: 'medium' })

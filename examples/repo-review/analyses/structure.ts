@@ -13,11 +13,11 @@ export type DeepReviewInput = {
   readonly log?: ((line: string) => void) | undefined
 }
 
-export const MAX_FUNCTION_LINES = 80
-export const MAX_DEPTH = 4
+export const MAX_FUNCTION_LINES = 100
+export const MAX_DEPTH = 5
 
 const VERY_LONG = 200
-const VERY_DEEP = 7
+const VERY_DEEP = 8
 
 export const structure: Analysis = async (input) => {
   const tree = await openTree(input)
@@ -56,12 +56,12 @@ function findingsOf(file: string, { name, line, lines, depth }: FunctionShape): 
   const findings: Finding[] = []
   if (lines > MAX_FUNCTION_LINES) {
     const severity = lines > VERY_LONG ? 'medium' : 'low'
-    const message = `${name} is ${lines} lines long (limit ${MAX_FUNCTION_LINES})`
+    const message = `${lines} lines in the function ${name} (limit ${MAX_FUNCTION_LINES})`
     findings.push({ rule: 'function.too-long', severity, area: 'code', file, line, message })
   }
   if (depth > MAX_DEPTH) {
     const severity = depth >= VERY_DEEP ? 'medium' : 'low'
-    const message = `${name} nests ${depth} levels of conditions and loops (limit ${MAX_DEPTH})`
+    const message = `${depth} levels of conditions and loops in the function ${name} (limit ${MAX_DEPTH})`
     findings.push({ rule: 'function.too-deep', severity, area: 'code', file, line, message })
   }
   return findings

@@ -1,0 +1,81 @@
+/** What every command has in common: the project's folder, the streams, `--json`, `--quiet`, colour, errors, Ctrl-C. */
+import { resolve } from 'node:path'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import type { ExitCode } from './exit-codes.ts'
+import { createOutput, type CliOutput, type CliStream } from './output.ts'
+
+/** The process around a command; a test brings its own. */
+export type CliProcess = {
+  readonly stdin: { readonly isTTY?: boolean }
+  readonly stdout: CliStream
+  readonly stderr: CliStream
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Absolute. */
+  readonly cwd: string
+  /** Calls `listener` at each Ctrl-C instead of ending the process; returns how to stop that. */
+  onInterrupt(listener: () => void): () => void
+}
+
+/** One call of a command, with its command line understood. */
+export type CliCall = {
+  /** The command's arguments, as commander gives them: a string, `undefined`, or a list for a variadic one. */
+  readonly args: readonly unknown[]
+  /** The command's own options. */
+  readonly options: Readonly<Record<string, unknown>>
+  /** `--project`, absolute; default `.project` in the current directory. It need not exist. */
+  readonly projectPath: string
+  /** The folder of the log: `<project>/log`. */
+  readonly logPath: string
+  readonly output: CliOutput
+}
+
+/** What a command returns: its exit code; nothing means 0. An error that it throws is reported by the program. */
+export type CliAction = (call: CliCall) => Promise<ExitCode | void>
+
+/** What a command is defined with: `program.command('log').action(shared.action(async ({ output }) => …))`. */
+export type CliShared = CliProcess & {
+  /** The package's version. */
+  readonly version: string
+  /** Turns an action of ours into one of commander's. */
+  action(run: CliAction): (...commanderArguments: unknown[]) => Promise<void>
+  /** What the action returned; 0 before. */
+  exitCode(): ExitCode
+}
+
+/** The options of every command, defined on the program and recognised before and after the command's name. */
+export function addSharedOptions(program: Command): Command {
+  return program
+    .option('-p, --project <folder>', 'the project folder', '.project')
+    .option('--json', 'print JSON, one object per line; errors as one JSON line on stderr')
+    .option('-q, --quiet', 'print only data and errors')
+    .option('--no-color', 'print without colour')
+}
+
+export function createShared(host: CliProcess, version: string): CliShared {
+  let exitCode: ExitCode = 0
+  return {
+    ...host,
+    version,
+    exitCode: () => exitCode,
+    action: (run) => async (...given) => {
+      // Commander calls with the arguments, then the options, then the command itself.
+      const command = given.at(-1) as Command
+      const flags = command.optsWithGlobals<{
+        project: string
+        json?: boolean
+        quiet?: boolean
+        color: boolean
+      }>()
+      const projectPath = resolve(host.cwd, flags.project)
+      const result = await run({
+        args: given.slice(0, -2),
+        options: command.opts(),
+        projectPath,
+        logPath: join(projectPath, 'log'),
+        output: createOutput(host, flags),
+      })
+      exitCode = result ?? 0
+    },
+  }
+}

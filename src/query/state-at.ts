@@ -1,0 +1,189 @@
+/** The state of an actor at any version of its stream, by replay through the one fold; nothing is executed. */
+import type { AnyStateMachine } from 'xstate'
+import type { EventStore } from '../../eventstore/event-store.ts'
+import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
+import { eventOf } from '../runtime/canonical.ts'
+import { durableMachine, type DurableMachine } from '../runtime/durable-machine.ts'
+import { createFolder, type CellState } from '../runtime/fold.ts'
+import { jsonSafe } from './json-safe.ts'
+import { QueryError } from './query-error.ts'
+
+/** The machines whose streams can be replayed, by label (`name@version`). */
+export type KnownMachines = ReadonlyMap<string, DurableMachine>
+
+/** Prepares machines for replay. @throws RuntimeError `MACHINE_NOT_DURABLE`; QueryError `QUERY_MACHINE_INVALID` */
+export function knownMachines(machines: Iterable<AnyStateMachine>): KnownMachines {
+  const known = new Map<string, DurableMachine>()
+  for (const machine of machines) {
+    const durable = durableMachine(machine)
+    if (known.has(durable.label)) {
+      throw new QueryError('QUERY_MACHINE_INVALID', {
+        happened: `Two machines are called "${durable.label}".`,
+        expected: 'One machine of each name and version.',
+        todo: 'Rename one, or give it another version.',
+      })
+    }
+    known.set(durable.label, durable)
+  }
+  return known
+}
+
+export type StateAt = {
+  readonly stream_id: string
+  /** `name@version`; empty for a stream that belongs to no machine. */
+  readonly machine: string
+  readonly version: number
+  /** The last version that the stream has. */
+  readonly head_version: number
+  /** When the event of this version was recorded, and which it was. */
+  readonly at: string
+  readonly event_type: string
+  readonly event_id: string
+  /** `replay`: folded by the machine's code. `recorded`: the state value that the log itself has. */
+  readonly source: 'recorded' | 'replay'
+  readonly value: JsonValue
+  /** The rest is `null` unless it was replayed. */
+  readonly status: string | null
+  readonly context: unknown
+  readonly output: unknown
+  readonly error: unknown
+  readonly children: readonly { readonly id: string; readonly src: string; readonly key: string }[] | null
+  readonly timers: readonly { readonly id: string; readonly due_at: string; readonly event_type: string }[] | null
+}
+
+/**
+ * The state at a version; without one, the latest.
+ *
+ * @throws QueryError `QUERY_NOT_FOUND` for a stream or version that is not there, `QUERY_REPLAY_DIVERGED` when an
+ * event does not replay as it was recorded; EventStoreError `ES_CORRUPT`
+ */
+export async function stateAt(
+  store: Pick<EventStore, 'head' | 'readStream'>,
+  streamId: string,
+  options: { readonly version?: number | undefined; readonly machines: KnownMachines },
+): Promise<StateAt> {
+  const head = await store.head(streamId)
+  if (head === undefined) throw noStream(streamId)
+  const version = options.version ?? head.version
+  if (!Number.isSafeInteger(version) || version < 1 || version > head.version) {
+    throw noVersion(streamId, version, head.version)
+  }
+  const machine = options.machines.get(head.machine)
+  const replayed =
+    machine === undefined
+      ? await readRecorded(store, streamId, version)
+      : await replay(store, { streamId, version, machine })
+  const { record, state } = replayed
+  return {
+    stream_id: streamId,
+    machine: record.machine,
+    version,
+    head_version: head.version,
+    at: record.timestamp,
+    event_type: record.event_type,
+    event_id: record.event_id,
+    source: state === undefined ? 'recorded' : 'replay',
+    ...(state === undefined ? unfolded(record) : folded(state)),
+  }
+}
+
+type Reached = { readonly record: RecordedEvent; readonly state: CellState | undefined }
+
+async function readRecorded(
+  store: Pick<EventStore, 'readStream'>,
+  streamId: string,
+  version: number,
+): Promise<Reached> {
+  for await (const record of store.readStream(streamId, { fromVersion: version, toVersion: version })) {
+    return { record, state: undefined }
+  }
+  throw noVersion(streamId, version, version - 1)
+}
+
+async function replay(
+  store: Pick<EventStore, 'readStream'>,
+  at: { readonly streamId: string; readonly version: number; readonly machine: DurableMachine },
+): Promise<Reached> {
+  const folder = createFolder(at.machine, at.streamId)
+  let reached: { record: RecordedEvent; state: CellState } | undefined
+  for await (const record of store.readStream(at.streamId, { toVersion: at.version })) {
+    const outcome = folder.fold(reached?.state, {
+      version: record.version,
+      time: Date.parse(record.timestamp),
+      eventId: record.event_id,
+      event: eventOf(record),
+    })
+    if (outcome.kind !== 'accepted') throw diverged(record, `it is ${outcome.kind} now: ${outcome.reason}`)
+    const { state } = outcome
+    const value: unknown = state.snapshot.value
+    if (canonical(value) !== canonical(record.state)) {
+      throw diverged(record, `it leads to ${canonical(value)} now, and led to ${canonical(record.state)}`)
+    }
+    reached = { record, state }
+  }
+  if (reached === undefined) throw noVersion(at.streamId, at.version, 0)
+  return reached
+}
+
+/** Regions of a parallel state may come in any order. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
+}
+
+type Interior = Pick<StateAt, 'children' | 'context' | 'error' | 'output' | 'status' | 'timers' | 'value'>
+
+function folded({ snapshot, children, timers }: CellState): Interior {
+  return {
+    value: jsonSafe(snapshot.value),
+    status: snapshot.status,
+    context: jsonSafe(snapshot.context),
+    output: jsonSafe(snapshot.output),
+    error: jsonSafe(snapshot.error),
+    children: Array.from(children.values(), ({ id, src, key }) => ({ id, src, key })),
+    timers: Array.from(timers.values(), ({ id, dueAt, event }) => ({
+      id,
+      due_at: new Date(dueAt).toISOString(),
+      event_type: event.type,
+    })),
+  }
+}
+
+function unfolded(record: RecordedEvent): Interior {
+  const none = { status: null, context: null, output: null, error: null, children: null, timers: null }
+  return { value: record.state, ...none }
+}
+
+function noStream(streamId: string): QueryError {
+  return new QueryError('QUERY_NOT_FOUND', {
+    happened: `There is no stream "${streamId}".`,
+    expected: 'The id of a session, run, tool call or other actor in this log.',
+    todo: 'List what is there with `agentctl log`.',
+    details: { id: streamId },
+  })
+}
+
+function noVersion(streamId: string, version: number, head: number): QueryError {
+  return new QueryError('QUERY_NOT_FOUND', {
+    happened: `Stream "${streamId}" has no version ${version}.`,
+    expected: `A whole number from 1 to ${head}.`,
+    todo: `List its versions with \`agentctl log ${streamId}\`.`,
+    details: { id: streamId, version, head_version: head },
+  })
+}
+
+function diverged(record: RecordedEvent, how: string): QueryError {
+  const { stream_id, version, position, event_id, event_type, machine } = record
+  return new QueryError('QUERY_REPLAY_DIVERGED', {
+    happened: `Event ${version} ("${event_type}") of "${stream_id}", at position ${position}, does not replay: ${how}.`,
+    expected: `The code of "${machine}" to decide today as it did when the event was recorded.`,
+    todo:
+      version > 1
+        ? `Use the code that wrote it, or look at the state before it: agentctl show ${stream_id} --at ${version - 1}.`
+        : 'Use the code that wrote it.',
+    details: { stream_id, version, position, event_id, event_type, machine },
+  })
+}

@@ -1,0 +1,211 @@
+/** Holds the sources to the layout: who may import whom, and what every file owes its reader. DESIGN.md argues the table. */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { findCycle, readSource, root, sourceFile, type SourceFile } from './architecture/source-file.ts'
+
+/**
+ * Who may import what of ours. A part is a folder or a file; a file belongs to the longest part that fits, and may
+ * always import its own part. Types count as well: a type is knowledge too.
+ */
+const MATRIX: Readonly<Record<string, readonly string[]>> = {
+  'eventstore/': [],
+  'machines/': [],
+  'actors/': ['machines/'],
+  'src/runtime/': ['eventstore/'],
+  'src/permissions/': ['src/runtime/', 'eventstore/', 'machines/'],
+  'src/billing/': ['src/runtime/', 'eventstore/', 'machines/'],
+  'src/sessions/': ['src/permissions/', 'src/runtime/', 'eventstore/', 'machines/'],
+  'src/agents/': [
+    'src/sessions/',
+    'src/permissions/',
+    'src/billing/',
+    'src/runtime/',
+    'eventstore/',
+    'machines/',
+  ],
+  'src/query/': [
+    'eventstore/',
+    'src/runtime/fold.ts',
+    'src/runtime/durable-machine.ts',
+    'src/runtime/canonical.ts',
+    'src/runtime/runtime-error.ts',
+    'src/sessions/directory.ts',
+  ],
+  'src/cli/': ['src/query/', 'src/create-runtime.ts', 'src/runtime/runtime-error.ts', 'machines/'],
+  'src/testing/': ['src/create-runtime.ts', 'src/runtime/clock.ts', 'eventstore/'],
+  'src/create-runtime.ts': ['src/', 'machines/', 'actors/', 'eventstore/'],
+  'src/index.ts': ['src/', 'machines/'],
+}
+
+/** Packages that only some parts may import; all other packages are open to all. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  level: ['eventstore/level-event-store.ts'],
+  'classic-level': ['eventstore/level-event-store.ts'],
+  commander: ['src/cli/'],
+  '@clack/prompts': ['src/cli/'],
+}
+
+const SOURCES = ['eventstore', 'machines', 'actors', 'src']
+const NAMELESS = /(?:^|[/.-])(?:utils?|helpers?|common|types|misc|shared)(?:[/.]|$)/
+const LINE_CAP = 400
+
+const sources: readonly SourceFile[] = SOURCES.flatMap((folder) => tsFiles(folder)).map(readSource)
+const examples: readonly SourceFile[] = tsFiles('examples').map(readSource)
+
+describe('every source file keeps to the layout', () => {
+  test.each(sources.map((file) => [file.path, file] as const))('%s', (_path, file) => {
+    expect(violations(file)).toEqual([])
+  })
+})
+
+describe('every example is written as a user would write it', () => {
+  test.each(examples.map((file) => [file.path, file] as const))('%s', (_path, file) => {
+    const reached = file.imports.flatMap(({ file: to }) =>
+      to !== undefined && !to.startsWith('examples/') ? [`imports ${to} instead of the package`] : [],
+    )
+    expect([...reached, ...shape(file)]).toEqual([])
+  })
+})
+
+test('no file imports itself by a detour, types included', () => {
+  expect(findCycle([...sources, ...examples])).toBeUndefined()
+})
+
+test('every file of the sources belongs to a part, and every part has files', () => {
+  expect(sources.filter(({ path }) => partOf(path) === undefined).map(({ path }) => path)).toEqual([])
+  const parts = new Set(sources.map(({ path }) => partOf(path)))
+  expect(Object.keys(MATRIX).filter((part) => !parts.has(part))).toEqual([])
+})
+
+test('the table points one way: no two folders know each other', () => {
+  const folders = Object.entries(MATRIX).filter(([part]) => part.endsWith('/'))
+  const graph = folders.map(([part, allowed]) => ({
+    path: part,
+    imports: allowed.map((to) => ({ file: partOf(to) })),
+  }))
+  expect(findCycle(graph)).toBeUndefined()
+})
+
+describe('the rules notice', () => {
+  const doc = '/** Says what it is for. */\n'
+  const found = (path: string, text: string): string[] => violations(sourceFile(path, doc + text))
+
+  test.each([
+    ['an import that the table does not allow', 'src/runtime/a.ts', `import { x } from '../agents/b.ts'`],
+    [
+      'a type that the table does not allow',
+      'eventstore/a.ts',
+      `import type { X } from '../src/runtime/b.ts'`,
+    ],
+    ['an import() that the table does not allow', 'actors/a.ts', `await import('../eventstore/event.ts')`],
+    ['a re-export that the table does not allow', 'src/query/a.ts', `export * from '../agents/b.ts'`],
+    ['an import over several lines', 'machines/a.ts', `import {\n  x,\n} from '../actors/b.ts'`],
+    ['an index that is imported', 'src/agents/a.ts', `import { x } from '../index.ts'`],
+    ['a second file that imports level', 'eventstore/a.ts', `import { Level } from 'level'`],
+    ['a package in a machine', 'machines/a.ts', `import { z } from 'zod'`],
+    ['a node module in a machine', 'machines/a.ts', `import { join } from 'node:path'`],
+    ['a clock in a machine', 'machines/a.ts', 'export const now = () => Date.now()'],
+    ['a clock in a template of a machine', 'machines/a.ts', 'export const now = `${Date.now()}`'],
+    ['randomness in a machine', 'machines/a.ts', 'export const r = Math.random()'],
+    ['waiting in a machine', 'machines/a.ts', 'export const w = async () => 1'],
+    ["XState's values outside the runtime", 'src/agents/a.ts', `import { createActor } from 'xstate'`],
+    [
+      "XState's values beside its types",
+      'src/agents/a.ts',
+      `import { type AnyActor, createActor } from 'xstate'`,
+    ],
+    ['a file that is not about anything', 'src/runtime/utils.ts', 'export {}'],
+    ['a file that is too long', 'src/runtime/a.ts', '\n'.repeat(LINE_CAP)],
+  ])('%s', (_what, path, text) => {
+    expect(found(path, text)).toHaveLength(1)
+  })
+
+  test('a file that does not say what it is for', () => {
+    expect(violations(sourceFile('src/runtime/a.ts', 'export {}\n/** Late. */'))).toHaveLength(1)
+  })
+
+  test('nothing in comments, strings and what is allowed', () => {
+    const text = `
+      // Date.now() belongs to the runtime; import { x } from '../src/a.ts'
+      import { setup, type AnyActor } from 'xstate'
+      import { verdictOf } from './testimony.ts'
+      export const dated = 'Date.now()' + verdictOf(setup)`
+    expect(found('machines/a.ts', text)).toEqual([])
+    expect(found('src/agents/a.ts', `import type { AnyActor } from 'xstate'`)).toEqual([])
+    expect(found('src/agents/a.ts', `import { type A, type B } from 'xstate'`)).toEqual([])
+    expect(found('src/runtime/a.ts', `import { createActor } from 'xstate'`)).toEqual([])
+  })
+
+  test('a cycle, and how it runs', () => {
+    const file = (name: string, to: string): SourceFile =>
+      sourceFile(`src/runtime/${name}.ts`, `import type { X } from './${to}.ts'`)
+    expect(findCycle([file('a', 'b'), file('b', 'c'), file('c', 'b')])).toEqual([
+      'src/runtime/b.ts',
+      'src/runtime/c.ts',
+      'src/runtime/b.ts',
+    ])
+    expect(findCycle([file('a', 'b'), file('b', 'c'), file('c', 'd')])).toBeUndefined()
+  })
+})
+
+/** All that a source file does against the rules. */
+function violations(file: SourceFile): string[] {
+  const found = [...shape(file), ...reach(file)]
+  if (file.path.startsWith('machines/')) found.push(...impurities(file))
+  return found
+}
+
+/** What every file owes its reader. */
+function shape({ path, text }: SourceFile): string[] {
+  const found: string[] = []
+  if (NAMELESS.test(path)) found.push('is named after nothing in particular')
+  if (text.split('\n').length > LINE_CAP) found.push(`has more than ${LINE_CAP} lines`)
+  if (!/^(?:#![^\n]*\n)?\/\*\*\s*(?:\*\s*)?\S/.test(text))
+    found.push('does not begin with a comment that says what it is for')
+  return found
+}
+
+/** What a file imports and may not. */
+function reach({ path, imports }: SourceFile): string[] {
+  const part = partOf(path) ?? ''
+  return imports.flatMap(({ specifier, file, typeOnly }) => {
+    if (file === undefined) return packageTrouble(path, specifier, typeOnly)
+    if (file.endsWith('/index.ts')) return [`imports ${file}: an index is for users of the package`]
+    const allowed = [part, ...(MATRIX[part] ?? [])]
+    return allowed.some((prefix) => file.startsWith(prefix)) ? [] : [`imports ${file}, which ${part} may not`]
+  })
+}
+
+function packageTrouble(path: string, specifier: string, typeOnly: boolean): string[] {
+  const [first = '', second = ''] = specifier.split('/')
+  const name = first.startsWith('@') ? `${first}/${second}` : first
+  const allowed = PACKAGES[name]
+  if (allowed !== undefined && !allowed.some((prefix) => path.startsWith(prefix)))
+    return [`imports ${name}, which belongs to ${allowed.join(', ')}`]
+  if (path.startsWith('machines/') && name !== 'xstate')
+    return [`imports ${specifier}; a machine knows only xstate`]
+  if (name === 'xstate' && !typeOnly && path.startsWith('src/') && !path.startsWith('src/runtime/'))
+    return ['imports values of xstate, which belong to src/runtime/']
+  return []
+}
+
+/** A machine decides on what its events say, so that a replay decides the same. A name before a colon is only a key. */
+function impurities({ code }: SourceFile): string[] {
+  const impure =
+    /(?<![\w$.])(?:Date|setTimeout|setInterval|setImmediate|queueMicrotask|performance|process|crypto|globalThis|console|fetch|async|await|Promise)(?![\w$]|\??\s*:)|(?<![\w$])Math\s*\.\s*random(?![\w$])/g
+  return Array.from(code.matchAll(impure), ([word]) => `uses ${word}: a machine is pure`)
+}
+
+function partOf(path: string): string | undefined {
+  return Object.keys(MATRIX)
+    .filter((part) => path.startsWith(part))
+    .sort((a, b) => b.length - a.length)[0]
+}
+
+function tsFiles(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((path) => `${folder}/${path.replaceAll('\\', '/')}`)
+    .filter((path) => path.endsWith('.ts'))
+    .sort()
+}

@@ -1,0 +1,92 @@
+/**
+ * `npm run bench`: measures the log and the engine beside what this machine's disk can do, in one run of under a
+ * minute. `--json` prints data instead of a table; `--write` also puts the table into docs/benchmarks.md.
+ */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { measureActors } from './actors.ts'
+import type { Measurement } from './measure.ts'
+import { measureRawLimit } from './raw-limit.ts'
+import { measureReplay } from './replay.ts'
+import { measureStore } from './store.ts'
+
+type Report = {
+  readonly date: string
+  readonly node: string
+  readonly platform: string
+  readonly cpus: number
+  readonly cpu: string
+  /** Appends with fdatasync per second: the median of those before, between and after. */
+  readonly raw_per_second: number
+  readonly results: readonly (Measurement & {
+    /** Per second, over the raw limit; `null` where the disk is not what limits it. */
+    readonly ratio: number | null
+  })[]
+}
+
+const { values } = parseArgs({ options: { json: { type: 'boolean' }, write: { type: 'boolean' } } })
+const report = await run()
+const table = markdownTable(report)
+if (values.write === true) await writeInto('docs/benchmarks.md', table)
+console.log(values.json === true ? JSON.stringify(report, null, 2) : table)
+
+async function run(): Promise<Report> {
+  // Not the system's temporary folder, which may be memory: a sync there costs nothing and means nothing.
+  const cache = join(process.cwd(), 'node_modules/.cache')
+  await mkdir(cache, { recursive: true })
+  const folder = await mkdtemp(join(cache, 'bench-'))
+  try {
+    const raw = [await measureRawLimit(folder)]
+    const store = await measureStore(folder)
+    raw.push(await measureRawLimit(folder))
+    const actors = await measureActors(folder)
+    raw.push(await measureRawLimit(folder))
+    const replay = await measureReplay(folder)
+    const limit = raw.toSorted((a, b) => a.perSecond - b.perSecond)[1] as Measurement
+    const withRatio = (result: Measurement): Report['results'][number] => ({
+      ...result,
+      ratio: result.perSecond / limit.perSecond,
+    })
+    return {
+      date: new Date().toISOString().slice(0, 10),
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+      cpus: availableParallelism(),
+      cpu: cpus()[0]?.model ?? 'unknown',
+      raw_per_second: limit.perSecond,
+      results: [
+        ...[limit, ...store, ...actors].map(withRatio),
+        ...replay.map((result) => ({ ...result, ratio: null })),
+      ],
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function markdownTable({ date, node, platform, cpus: count, cpu, results }: Report): string {
+  const number = (value: number): string =>
+    value < 100 ? value.toPrecision(3) : Math.round(value).toLocaleString('en')
+  const rows = results.map(({ name, unit, perSecond, p50, p99, ratio }) =>
+    [name, `${number(perSecond)} ${unit}`, p50.toFixed(2), p99.toFixed(2), ratio?.toFixed(2) ?? ''].join(
+      ' | ',
+    ),
+  )
+  return [
+    `${date}, Node ${node}, ${platform}, ${count} × ${cpu}`,
+    '',
+    '| what | per second | p50 ms | p99 ms | ratio to raw |',
+    '|---|---:|---:|---:|---:|',
+    ...rows.map((row) => `| ${row} |`),
+  ].join('\n')
+}
+
+/** Replaces what stands between the two marks. */
+async function writeInto(path: string, table: string): Promise<void> {
+  const page = await readFile(path, 'utf8')
+  const marked = /(<!-- results -->\n)[^]*(\n<!-- end -->)/
+  if (!marked.test(page)) throw new Error(`${path} has no <!-- results --> and <!-- end --> to write between`)
+  await writeFile(path, page.replace(marked, `$1${table}$2`))
+}
