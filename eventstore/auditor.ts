@@ -10,7 +10,7 @@
  */
 import { damage, type Damage } from './damage.ts'
 import type { RecordedEvent } from './event.ts'
-import { continues, decodeRecord, GENESIS, type DecodedRecord } from './record.ts'
+import { continues, GENESIS, parseRecord, unreadable, type ParsedRecord } from './record.ts'
 
 /** The last that was seen of a stream. */
 export type SeenStream = { version: number; position: number; hash: string }
@@ -22,10 +22,10 @@ export type Audited =
 /** More are not named one by one. */
 const MAX_NAMED = 10_000
 
-const positionsBetween = (from: number, to: number): number[] =>
-  Array.from({ length: Math.min(MAX_NAMED, Math.max(0, to - from)) }, (_, index) => from + index)
+const NOTHING: readonly Damage[] = []
 
-type Readable = Extract<DecodedRecord, { type: 'event' }>
+const positionsBetween = (from: number, to: number): number[] =>
+  Array.from({ length: Math.min(MAX_NAMED, to - from) }, (_, index) => from + index)
 
 export class LogAuditor {
   readonly streams = new Map<string, SeenStream>()
@@ -39,29 +39,44 @@ export class LogAuditor {
   }
 
   /** What is missing between the last record and one at `position`. */
-  gapBefore(position: number): Damage[] {
+  gapBefore(position: number): readonly Damage[] {
+    if (position <= this.#next) return NOTHING
     const missing = positionsBetween(this.#next, position)
-    this.#next = Math.max(this.#next, position)
+    this.#next = position
     return missing.map((at) => damage('missing', 'there is no record', { position: at }))
   }
 
   /** The record stored at `position`, in order. */
   accept(position: number, value: string): Audited {
     this.#next = position + 1
-    const record = decodeRecord(value)
-    if (record.type === 'unreadable') {
-      return { type: 'damaged', damage: damage('unreadable', record.detail, { position }) }
+    const record = parseRecord(value)
+    if (record !== undefined && record.event.position === position) {
+      const { event } = record
+      const seen = this.streams.get(event.stream_id)
+      if (seen !== undefined && event.version === seen.version + 1 && continues(seen.hash, record)) {
+        advance(seen, event)
+        return { type: 'sound', event }
+      }
+    }
+    return this.#scrutinise(position, value, record)
+  }
+
+  /** A record that is the first seen of its stream, or has something wrong. */
+  #scrutinise(position: number, value: string, record: ParsedRecord | undefined): Audited {
+    const detail = unreadable(value)
+    if (detail !== undefined || record === undefined) {
+      return { type: 'damaged', damage: damage('unreadable', detail ?? '', { position }) }
     }
     const { event } = record
     if (event.position !== position) {
-      const detail = `the record says it is at position ${event.position}`
-      return { type: 'damaged', damage: damage('misplaced', detail, { ...event, position }) }
+      const claim = `the record says it is at position ${event.position}`
+      return { type: 'damaged', damage: damage('misplaced', claim, { ...event, position }) }
     }
     const broken = this.#link(record)
     return broken === undefined ? { type: 'sound', event } : { type: 'damaged', damage: broken, event }
   }
 
-  #link(record: Readable): Damage | undefined {
+  #link(record: ParsedRecord): Damage | undefined {
     const { event } = record
     const seen = this.streams.get(event.stream_id)
     if (seen === undefined) {
@@ -72,28 +87,30 @@ export class LogAuditor {
       })
       return this.#begin(record)
     }
-    const { version, hash } = seen
-    seen.version = event.version
-    seen.position = event.position
-    seen.hash = event.hash
-    if (event.version !== version + 1) {
-      const detail = `version ${event.version} follows version ${version}`
-      return damage('missing', detail, { stream_id: event.stream_id, version: version + 1 })
+    const { version } = seen
+    advance(seen, event)
+    if (event.version === version + 1) {
+      return damage('chain', `it does not follow version ${version} of its stream`, event)
     }
-    if (continues(hash, record)) return undefined
-    return damage('chain', `it does not follow version ${version} of its stream`, event)
+    const detail = `version ${event.version} follows version ${version}`
+    return damage('missing', detail, { stream_id: event.stream_id, version: version + 1 })
   }
 
-  #begin(record: Readable): Damage | undefined {
+  #begin(record: ParsedRecord): Damage | undefined {
     const { event } = record
     if (event.version === 1) {
-      return continues(GENESIS, record)
-        ? undefined
-        : damage('chain', 'its hash is not that of a first event', event)
+      const follows = continues(GENESIS, record)
+      return follows ? undefined : damage('chain', 'its hash is not that of a first event', event)
     }
     // A scan from the middle cannot know what came before; one from the start can.
     if (!this.#fromStart) return undefined
     const detail = `the stream begins at version ${event.version}`
     return damage('missing', detail, { stream_id: event.stream_id, version: 1 })
   }
+}
+
+const advance = (seen: SeenStream, { version, position, hash }: RecordedEvent): void => {
+  seen.version = version
+  seen.position = position
+  seen.hash = hash
 }

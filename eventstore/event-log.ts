@@ -1,8 +1,8 @@
 /**
  * The log over any storage: what both stores are.
  *
- * Owns the positions and versions that are handed out, the heads it has loaded, the commands in flight,
- * the writer and the readers' tail. Never touches a disk itself and never rewrites an event.
+ * Owns the positions and versions that are handed out, the heads it has loaded, the commands, the writer
+ * and the readers' tail. Never touches a disk itself and never rewrites an event.
  *
  * I1  An append is checked, planned and reserved without a pause in between: no other can come in.
  * I2  Versions and positions are handed out in the order in which they are written, without gaps.
@@ -10,11 +10,11 @@
  * I4  A head that is cached is either on disk or reserved; only the former are ever forgotten.
  */
 import type { Observable } from 'rxjs'
-import { v7 } from 'uuid'
+import { createEventIds } from './event-id.ts'
 import { admitBatch, admitReadOptions, admitStreamId } from './admission.ts'
 import type { BatchEnd } from './batch-auditor.ts'
+import { Commands, type RunningCommand } from './commands.ts'
 import { corruptError, damage } from './damage.ts'
-import { EventStoreError } from './errors.ts'
 import type { NewEvent, RecordedEvent } from './event.ts'
 import type {
   AppendOptions,
@@ -32,14 +32,13 @@ import type {
 } from './event-store.ts'
 import { GroupCommit, closedError, type WrittenGroup } from './group-commit.ts'
 import { HeadCache } from './head-cache.ts'
-import { commandKey, entriesRange, entryKey, eventKey, headsRange, nameOfKey } from './keys.ts'
+import { entriesRange, entryKey, headsRange, nameOfKey } from './keys.ts'
 import { LiveTail } from './live-tail.ts'
 import { itemsOf } from './paged.ts'
 import { planBatch, type Plan } from './plan.ts'
 import { loadHead, openHead, publicHead, readHead, readStreamPages } from './read-stream.ts'
-import { decodeRecord } from './record.ts'
 import { scanLog } from './scan-log.ts'
-import { unseal, type CommandRecord } from './sealed.ts'
+import { unseal } from './sealed.ts'
 import type { Storage } from './storage.ts'
 import { verifyLog } from './verify.ts'
 
@@ -57,18 +56,16 @@ export type EventLogOptions = {
   readonly close: () => Promise<void>
 }
 
-type RunningCommand = { readonly plan: Plan; readonly result: Promise<BatchResult> }
-
 export class EventLog implements EventStore {
   readonly #storage: Storage
   readonly #writer: GroupCommit
   readonly #tail: LiveTail
   readonly #heads: HeadCache
-  readonly #clock: () => number
+  readonly #now: () => string
   readonly #newId: () => string
   readonly #onSynced: ((end: BatchEnd) => void) | undefined
   readonly #closeStorage: () => Promise<void>
-  readonly #commands = new Map<string, RunningCommand>()
+  readonly #commands: Commands
   /** Last position handed out; ahead of the disk while a write is under way. */
   #reserved: number
   #closing: Promise<void> | undefined
@@ -76,11 +73,13 @@ export class EventLog implements EventStore {
   constructor(options: EventLogOptions) {
     const { end } = options
     this.#storage = options.storage
-    this.#clock = options.clock ?? Date.now
-    this.#newId = options.newId ?? v7
+    const clock = options.clock ?? Date.now
+    this.#now = timestamps(clock)
+    this.#newId = options.newId ?? createEventIds(clock)
     this.#onSynced = options.onSynced
     this.#closeStorage = options.close
     this.#reserved = end.position
+    this.#commands = new Commands(options.storage)
     this.#heads = new HeadCache((stream_id) => loadHead(this.#storage, stream_id))
     this.#tail = new LiveTail({
       position: end.position,
@@ -93,33 +92,18 @@ export class EventLog implements EventStore {
     })
   }
 
-  async append(
-    stream_id: string,
-    events: readonly NewEvent[],
-    options: AppendOptions = {},
-  ): Promise<AppendResult> {
+  append(stream_id: string, events: readonly NewEvent[], options: AppendOptions = {}): Promise<AppendResult> {
     const { expectedVersion, ...rest } = options
-    const append = { stream_id, events, ...(expectedVersion === undefined ? {} : { expectedVersion }) }
-    const { versions, ...result } = await this.appendBatch({ ...rest, appends: [append] })
-    return { ...result, version: versions.get(stream_id) ?? 0 }
+    const append =
+      expectedVersion === undefined ? { stream_id, events } : { stream_id, events, expectedVersion }
+    return this.#submit({ ...rest, appends: [append] }, ({ versions, ...result }) => ({
+      ...result,
+      version: versions.get(stream_id) ?? 0,
+    }))
   }
 
-  async appendBatch(batch: AtomicBatch): Promise<BatchResult> {
-    this.#assertOpen()
-    this.#writer.assertOpen()
-    admitBatch(batch)
-    const { commandId } = batch
-    if (commandId === undefined) return this.#write(this.#reserve(batch), batch.durability)
-    const known = this.#firstResultOf(commandId, batch)
-    if (known !== undefined) return known
-    const plan = this.#reserve(batch)
-    const result = this.#write(plan, batch.durability)
-    this.#commands.set(commandId, { plan, result })
-    try {
-      return await result
-    } finally {
-      this.#commands.delete(commandId)
-    }
+  appendBatch(batch: AtomicBatch): Promise<BatchResult> {
+    return this.#submit(batch, (result) => result)
   }
 
   readStream(stream_id: string, options: ReadStreamOptions = {}): AsyncIterable<RecordedEvent> {
@@ -216,7 +200,7 @@ export class EventLog implements EventStore {
     const plan = planBatch(batch, {
       position: this.#reserved,
       headOf: (stream_id) => this.#heads.get(stream_id),
-      now: () => new Date(this.#clock()).toISOString(),
+      now: this.#now,
       newId: this.#newId,
     })
     this.#reserved = plan.position
@@ -224,50 +208,38 @@ export class EventLog implements EventStore {
     return plan
   }
 
-  async #write(plan: Plan, durability: Durability = 'fsync'): Promise<BatchResult> {
-    const reached = await this.#writer.add(plan, durability)
+  /**
+   * Checks, plans, reserves and hands to the writer, without a pause. Not `async`: this is the hot path, and
+   * each layer of promises costs as much as a checksum.
+   */
+  #submit<T>(batch: AtomicBatch, shape: (result: BatchResult) => T): Promise<T> {
+    try {
+      this.#assertOpen()
+      this.#writer.assertOpen()
+      admitBatch(batch)
+      const { commandId } = batch
+      if (commandId === undefined) return this.#write(this.#reserve(batch), batch.durability, shape)
+      return this.#commands.run(commandId, batch, () => this.#writeCommand(batch)).then(shape)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #writeCommand(batch: AtomicBatch): RunningCommand {
+    const plan = this.#reserve(batch)
+    return { versions: plan.versions, result: this.#write(plan, batch.durability, (result) => result) }
+  }
+
+  #write<T>(plan: Plan, durability: Durability = 'fsync', shape: (result: BatchResult) => T): Promise<T> {
     const { position, events, versions } = plan
-    return { position, events, versions, durability: reached, duplicate: false }
+    return this.#writer.add(plan, durability, (reached) =>
+      shape({ position, events, versions, durability: reached, duplicate: false }),
+    )
   }
 
   #written({ events, end, durability }: WrittenGroup): void {
     if (durability === 'fsync') this.#onSynced?.(end)
     this.#tail.publish(events)
-  }
-
-  /** What the command's first append amounted to: still under way, on disk, or nothing yet. */
-  #firstResultOf(commandId: string, batch: AtomicBatch): Promise<BatchResult> | undefined {
-    const running = this.#commands.get(commandId)
-    if (running !== undefined) {
-      assertSameCommand(commandId, batch, running.plan.versions)
-      return running.result.then((result) => ({ ...result, duplicate: true }))
-    }
-    const key = commandKey(commandId)
-    const stored = this.#storage.getSync(key)
-    if (stored === undefined) return undefined
-    const command = unseal<CommandRecord>(key, stored)
-    if (command.type === 'damaged') {
-      throw corruptError(damage('command', `command '${commandId}': ${command.detail}`, {}))
-    }
-    const versions = new Map(command.value.versions)
-    assertSameCommand(commandId, batch, versions)
-    return this.#readCommand(command.value, versions)
-  }
-
-  async #readCommand(
-    { first, count }: CommandRecord,
-    versions: ReadonlyMap<string, number>,
-  ): Promise<BatchResult> {
-    const events: RecordedEvent[] = []
-    const positions = Array.from({ length: count }, (_, index) => first + index)
-    const records = await this.#storage.getMany(positions.map(eventKey))
-    for (const [index, stored] of records.entries()) {
-      const position = first + index
-      const record = decodeRecord(stored ?? '')
-      if (record.type === 'unreadable') throw corruptError(damage('unreadable', record.detail, { position }))
-      events.push(record.event)
-    }
-    return { position: first + count - 1, events, versions, durability: 'fsync', duplicate: true }
   }
 
   /** Verified pages of the log up to where it ends now. */
@@ -286,23 +258,21 @@ export class EventLog implements EventStore {
   }
 }
 
+/** The clock's time as text; many events share a millisecond. */
+const timestamps = (clock: () => number): (() => string) => {
+  let last = Number.NaN
+  let text = ''
+  return () => {
+    const now = clock()
+    if (now !== last) {
+      last = now
+      text = new Date(now).toISOString()
+    }
+    return text
+  }
+}
+
 const throwIfAborted = (signal: AbortSignal | undefined) => (): boolean => {
   signal?.throwIfAborted()
   return false
-}
-
-/** One id for two different commands would give the second the first one's result. */
-const assertSameCommand = (
-  commandId: string,
-  batch: AtomicBatch,
-  versions: ReadonlyMap<string, number>,
-): void => {
-  const streams = new Set(batch.appends.map((append) => append.stream_id))
-  if (streams.size === versions.size && Array.from(streams).every((stream_id) => versions.has(stream_id)))
-    return
-  throw new EventStoreError('ES_COMMAND_REUSED', {
-    happened: `Command '${commandId}' was already used for ${Array.from(versions.keys(), (id) => `'${id}'`).join(', ')}`,
-    expected: 'Expected a retry to name the same streams as the first try',
-    remedy: 'Give each command an id of its own; nothing was written',
-  })
 }

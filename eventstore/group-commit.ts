@@ -20,8 +20,8 @@ import { batchHash } from './record.ts'
 import { seal, type BatchNote, type BatchRecord, type HeadRecord } from './sealed.ts'
 import type { Storage, StorageBatch } from './storage.ts'
 
-/** More raises the slowest appends' latency and gains nothing. */
-const MAX_EVENTS = 1024
+/** Few enough that a thousand writers fill two groups: one is encoded while the other is written. */
+const MAX_EVENTS = 512
 const MAX_SIZE = 1024 * 1024
 
 type Waiter = {
@@ -80,13 +80,15 @@ export class GroupCommit {
     if (this.#state.type === 'poisoned') throw poisonedError(this.#state.cause)
   }
 
-  /** Takes a plan whose versions and positions are reserved; resolves with the durability it got. */
-  add(plan: Plan, durability: Durability): Promise<Durability> {
+  /** Takes a plan whose versions and positions are reserved; resolves with what `result` makes of it. */
+  add<T>(plan: Plan, durability: Durability, result: (reached: Durability) => T): Promise<T> {
     const group = this.#groupFor(plan)
     this.#collect(group, plan)
     if (durability === 'fsync') group.sync = true
     this.#schedule()
-    return new Promise((resolve, reject) => group.waiters.push({ resolve, reject }))
+    return new Promise((resolve, reject) => {
+      group.waiters.push({ resolve: (reached) => resolve(result(reached)), reject })
+    })
   }
 
   /** Writes what was taken, then refuses more. */
@@ -157,10 +159,19 @@ export class GroupCommit {
     }
     this.#inFlight = false
     const durability = group.sync ? 'fsync' : 'os'
-    this.#onWritten({ events: group.events, end: this.#end, durability })
+    const end = this.#end
+    // What waits is written while those who waited for this one work out what comes next.
+    if (this.#isWorthWriting(group)) void this.#writeNext()
+    this.#onWritten({ events: group.events, end, durability })
     for (const waiter of group.waiters) waiter.resolve(durability)
     if (this.#queue.length > 0) this.#schedule()
-    else this.#announceIdle()
+    else if (!this.#inFlight) this.#announceIdle()
+  }
+
+  /** A small group rather waits for those who were woken, or two writers would drift apart for ever. */
+  #isWorthWriting(last: Group): boolean {
+    const next = this.#queue[0]
+    return next !== undefined && next.waiters.length * 2 >= last.waiters.length
   }
 
   async #write(group: Group): Promise<void> {

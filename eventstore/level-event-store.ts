@@ -43,7 +43,7 @@ const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
  *   `ES_NOT_A_STORE`, `ES_CORRUPT`, `ES_OPEN_FAILED`.
  */
 export const openLevelEventStore = async (options: LevelEventStoreOptions): Promise<EventStore> => {
-  const { path, create = true, clock = Date.now, newId = v7 } = options
+  const { path, create = true, clock = Date.now, newId } = options
   const now = (): string => new Date(clock()).toISOString()
   const folder = await inspectFolder(path, create)
   const recent = await writeAheadBytes(path)
@@ -67,7 +67,7 @@ export const openLevelEventStore = async (options: LevelEventStoreOptions): Prom
       storage,
       end,
       clock,
-      newId,
+      ...(newId === undefined ? {} : { newId }),
       onSynced: (synced) => highWater.note(synced),
       close: closeAll,
     })

@@ -149,7 +149,6 @@ export class LiveTail {
     yield* this.#read(cursor)
   }
 
-  // oxlint-disable-next-line typescript/promise-function-async
   #more(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {

@@ -25,7 +25,6 @@ class Items<T> implements AsyncIterableIterator<T> {
   }
 
   // Not `async`: an item that is there already costs one resolved promise and nothing else.
-  // oxlint-disable-next-line typescript/promise-function-async
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#isOver()) return this.return()
     if (this.#index < this.#page.length) {

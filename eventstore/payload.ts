@@ -29,13 +29,65 @@ const pathText = (root: string, path: readonly (string | number)[]): string =>
     return IDENTIFIER.test(step) ? `${text}.${step}` : `${text}[${JSON.stringify(step)}]`
   }, root)
 
+const NOTHING_NORMALIZED: readonly string[] = []
+
 /**
  * A copy of `value` as JSON gives it back. `root` begins the paths in errors and in `normalized`.
  * @throws {EventStoreError} `ES_NOT_SERIALISABLE`, with `path`, unless `outcome`.
  */
-export const copyAsJson = (value: unknown, options: { root: string; outcome: boolean }): JsonCopy => {
-  const walk: Walk = { outcome: options.outcome, normalized: [], ancestors: [], path: [options.root] }
+export const copyAsJson = (
+  value: unknown,
+  options: { readonly root: () => string; readonly outcome: boolean },
+): JsonCopy => {
+  const plain = copyPlainly(value, 0)
+  if (plain !== NOT_PLAIN) return { value: plain ?? null, normalized: NOTHING_NORMALIZED }
+  const walk: Walk = { outcome: options.outcome, normalized: [], ancestors: [], path: [options.root()] }
   return { value: copy(value, walk) ?? null, normalized: walk.normalized }
+}
+
+/** Stands for a value that needs the careful walk: to be refused with its path, or normalised. */
+const NOT_PLAIN = Symbol('not plain')
+
+/** The copy for values without trouble, which is nearly all: keeps no path and no ancestors. */
+const copyPlainly = (value: unknown, depth: number): JsonValue | undefined | typeof NOT_PLAIN => {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return value
+    case 'number':
+      if (!Number.isFinite(value)) return NOT_PLAIN
+      return value === 0 ? 0 : value
+    case 'object':
+      if (value === null) return null
+      if (depth >= MAX_DEPTH) return NOT_PLAIN
+      return Array.isArray(value) ? copyItems(value, depth + 1) : copyProperties(value, depth + 1)
+    case 'bigint':
+    case 'symbol':
+    case 'function':
+      return NOT_PLAIN
+  }
+}
+
+const copyItems = (value: readonly unknown[], depth: number): JsonValue | typeof NOT_PLAIN => {
+  const result: JsonValue[] = []
+  for (let index = 0; index < value.length; index += 1) {
+    const item = copyPlainly(value[index], depth)
+    if (item === NOT_PLAIN || item === undefined) return NOT_PLAIN
+    result.push(item)
+  }
+  return result
+}
+
+const copyProperties = (value: object, depth: number): JsonValue | typeof NOT_PLAIN => {
+  if (!isPlain(value) || Object.getOwnPropertySymbols(value).length > 0) return NOT_PLAIN
+  const result: Record<string, JsonValue> = {}
+  for (const key of Object.keys(value)) {
+    const item = copyPlainly((value as Record<string, unknown>)[key], depth)
+    if (item === NOT_PLAIN) return NOT_PLAIN
+    if (item !== undefined) set(result, key, item)
+  }
+  return result
 }
 
 const here = (walk: Walk): string => pathText(String(walk.path[0]), walk.path.slice(1))

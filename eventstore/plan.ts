@@ -9,7 +9,7 @@ import type { NewEvent, RecordedEvent } from './event.ts'
 import type { AtomicBatch, ExpectedVersion, StreamAppend } from './event-store.ts'
 import { commandKey, entryKey } from './keys.ts'
 import { copyAsJson } from './payload.ts'
-import { encodeRecord, GENESIS, type EventBody } from './record.ts'
+import { encodeRecord, GENESIS, withHash, type EventBody } from './record.ts'
 import { checksumOf, seal, type BatchNote, type CommandRecord, type HeadRecord } from './sealed.ts'
 
 /** A value to be stored beside the events, or deleted. */
@@ -86,25 +86,23 @@ type StreamDraft = {
 
 const draftStream = (draft: Draft, { append, head, at, outcome, context }: StreamDraft): void => {
   let last = head
-  let place = 0
-  for (const event of append.events) {
+  for (const [place, event] of append.events.entries()) {
     draft.position += 1
     const body = bodyOf(event, {
       stream_id: append.stream_id,
       version: (last?.version ?? 0) + 1,
       position: draft.position,
-      at: at(place),
+      at: () => at(place),
       outcome,
       context,
     })
     const { hash, value } = encodeRecord(body, last?.hash ?? GENESIS)
-    draft.events.push({ ...body, hash })
+    draft.events.push(withHash(body, hash))
     draft.records.push(value)
     draft.size += value.length
     last = headAfter(last, body, hash)
-    place += 1
   }
-  if (last !== undefined && place > 0) draft.heads.set(append.stream_id, last)
+  if (last !== undefined && append.events.length > 0) draft.heads.set(append.stream_id, last)
   draft.versions.set(append.stream_id, last?.version ?? 0)
 }
 
@@ -121,21 +119,22 @@ export const headAfter = (
   state: event.state ?? head?.state ?? null,
 })
 
+type Draftable = { -readonly [K in keyof EventBody]: EventBody[K] }
+
 type Placement = {
   readonly stream_id: string
   readonly version: number
   readonly position: number
-  readonly at: string
+  readonly at: () => string
   readonly outcome: boolean
   readonly context: PlanContext
 }
 
 const bodyOf = (event: NewEvent, placement: Placement): EventBody => {
   const { outcome, context, at } = placement
-  const payload = copyAsJson(event.payload, { root: pathOfField(at, 'payload'), outcome })
-  const state = copyAsJson(event.state, { root: pathOfField(at, 'state'), outcome })
-  const normalized = [...(event.normalized ?? []), ...payload.normalized, ...state.normalized]
-  return {
+  const payload = copyAsJson(event.payload, { root: () => pathOfField(at(), 'payload'), outcome })
+  const state = copyAsJson(event.state, { root: () => pathOfField(at(), 'state'), outcome })
+  const body: Draftable = {
     event_id: event.event_id ?? context.newId(),
     event_type: event.event_type,
     timestamp: event.timestamp ?? context.now(),
@@ -151,15 +150,17 @@ const bodyOf = (event: NewEvent, placement: Placement): EventBody => {
     state: state.value,
     subject_id: event.subject_id ?? '',
     key_id: event.key_id ?? '',
-    ...(normalized.length === 0 ? {} : { normalized }),
   }
+  const normalized = [...(event.normalized ?? []), ...payload.normalized, ...state.normalized]
+  if (normalized.length > 0) body.normalized = normalized
+  return body
 }
 
 const planEntries = (batch: AtomicBatch, outcome: boolean): PlannedEntry[] =>
   (batch.entries ?? []).map((entry, index) => {
     const key = entryKey(entry.key)
     if (entry.value === undefined) return { key, value: undefined, note: ['del', entry.key] }
-    const copied = copyAsJson(entry.value, { root: `entries[${index}].value`, outcome })
+    const copied = copyAsJson(entry.value, { root: () => `entries[${index}].value`, outcome })
     const value = seal(key, copied.value)
     return { key, value, note: ['put', entry.key, checksumOf(value)] }
   })

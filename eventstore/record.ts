@@ -33,33 +33,53 @@ export const encodeRecord = (body: EventBody, previousHash: string): EncodedReco
   return { hash, value: checksum(sealed) + sealed }
 }
 
-export type DecodedRecord =
-  | { readonly type: 'event'; readonly event: RecordedEvent; readonly body: string }
-  | { readonly type: 'unreadable'; readonly detail: string }
+/** Completes a body that is not needed as such any more; the hash is the last field, as in what is read. */
+export const withHash = (body: EventBody, hash: string): RecordedEvent => {
+  const event = body as { -readonly [K in keyof RecordedEvent]: RecordedEvent[K] }
+  event.hash = hash
+  return event
+}
 
-/** The event in a stored text, or why it is not one. Says nothing about the chain: `continues` does. */
-export const decodeRecord = (value: string): DecodedRecord => {
-  if (value.length <= BODY_START) {
-    return { type: 'unreadable', detail: `the record has ${value.length} characters` }
-  }
-  const stored = value.slice(0, CRC_END)
-  const actual = checksum(value.slice(CRC_END))
-  if (stored !== actual) {
-    return { type: 'unreadable', detail: `its checksum is ${actual}, the record says ${stored}` }
-  }
+/** A stored text taken apart; nothing of it is to be believed before it was checked. */
+export type ParsedRecord = { readonly event: RecordedEvent; readonly body: string }
+
+/** The parts of a stored text, if it looks like a record. */
+export const parseRecord = (value: string): ParsedRecord | undefined => {
+  if (value.length <= BODY_START) return undefined
   const body = value.slice(BODY_START)
   try {
-    const event = JSON.parse(body) as { -readonly [K in keyof RecordedEvent]: RecordedEvent[K] }
-    event.hash = value.slice(CRC_END, BODY_START)
-    return { type: 'event', event, body }
+    return { event: withHash(JSON.parse(body) as EventBody, value.slice(CRC_END, BODY_START)), body }
   } catch {
-    return { type: 'unreadable', detail: 'its checksum holds, but the body is not JSON' }
+    return undefined
   }
 }
 
-/** Whether a record follows `previousHash` in its stream. */
-export const continues = (previousHash: string, record: { event: RecordedEvent; body: string }): boolean =>
-  sha256(previousHash + record.body) === record.event.hash
+/**
+ * Whether a record follows `previousHash` in its stream. That vouches for every byte of hash and body, so
+ * the checksum needs no look where this holds.
+ */
+export const continues = (previousHash: string, { event, body }: ParsedRecord): boolean =>
+  sha256(previousHash + body) === event.hash
+
+/** Why a stored text cannot be read; undefined if its checksum holds and it is an event. */
+export const unreadable = (value: string): string | undefined => {
+  if (value.length <= BODY_START) return `the record has ${value.length} characters`
+  const stored = value.slice(0, CRC_END)
+  const actual = checksum(value.slice(CRC_END))
+  if (stored !== actual) return `its checksum is ${actual}, the record says ${stored}`
+  return parseRecord(value) === undefined ? 'its checksum holds, but the body is not JSON' : undefined
+}
+
+export type DecodedRecord =
+  | ({ readonly type: 'event' } & ParsedRecord)
+  | { readonly type: 'unreadable'; readonly detail: string }
+
+/** The event in a stored text, if its checksum holds; for where the record before it is not known. */
+export const decodeRecord = (value: string): DecodedRecord => {
+  const detail = unreadable(value)
+  const parsed = detail === undefined ? parseRecord(value) : undefined
+  return parsed === undefined ? { type: 'unreadable', detail: detail ?? '' } : { type: 'event', ...parsed }
+}
 
 /** The chain over batches: the link before, what else the batch wrote, and each record's hash in order. */
 export const batchHash = (

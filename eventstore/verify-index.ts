@@ -46,6 +46,7 @@ export class IndexAuditor {
     const located = withoutRepeats(
       problems.map((problem) => withHome(problem, homeless.get(problem.position))),
     )
+    if (sum === this.#expected) return located
     return [...located, ...(await this.#compare(homeless, signal))]
   }
 

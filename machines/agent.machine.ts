@@ -60,6 +60,8 @@ export type AgentContext = SessionRecord & {
   readonly steps: number
   /** How often the handler was begun; more than once after a restart or a pause. */
   readonly attempts: number
+  /** Names of the hooks that stood guard over the last attempt. */
+  readonly hooks: readonly string[]
   readonly outcome: AgentOutcome | null
   /** Why it waits for a person; `null` unless parked. */
   readonly parked: ErrorRecord | null
@@ -68,13 +70,16 @@ export type AgentContext = SessionRecord & {
   readonly cost_micro_usd: number
 }
 
-type StepStarted = StepRef & { readonly type: 'step.started'; readonly at: string; readonly data: unknown }
-type StepCompleted = StepRef & {
-  readonly type: 'step.completed'
-  readonly at: string
-  readonly output?: unknown
+/** What a handler's attempt says of one of its durable calls. */
+type StepFact = StepRef & { readonly at: string; readonly attempt: number }
+type StepStarted = StepFact & {
+  readonly type: 'step.started'
+  readonly data: unknown
+  /** How many outcomes the handler had been given when it made this call. */
+  readonly after: number
 }
-type StepFailed = StepRef & { readonly type: 'step.failed'; readonly at: string; readonly error: ErrorRecord }
+type StepCompleted = StepFact & { readonly type: 'step.completed'; readonly output?: unknown }
+type StepFailed = StepFact & { readonly type: 'step.failed'; readonly error: ErrorRecord }
 
 export type AgentEvent =
   | (Judged & { readonly type: 'agent.started' })
@@ -83,15 +88,28 @@ export type AgentEvent =
   | { readonly type: 'agent.parked'; readonly at: string; readonly error: ErrorRecord }
   | { readonly type: 'agent.deadline'; readonly at: string }
   | (Judged & { readonly type: 'agent.cancelled'; readonly reason: string })
-  | { readonly type: 'agent.began'; readonly at: string; readonly attempt: number }
+  | {
+      readonly type: 'agent.began'
+      readonly at: string
+      readonly attempt: number
+      readonly hooks: readonly string[]
+    }
   | {
       readonly type: 'agent.spent'
       readonly at: string
       readonly tokens: number
       readonly cost_micro_usd: number
       readonly what: string
+      /** Names the booking, so that a restarted handler does not book it again. */
+      readonly spend_id: string
     }
-  | { readonly type: 'agent.logged'; readonly lines: readonly string[]; readonly at: string }
+  | {
+      readonly type: 'agent.logged'
+      readonly lines: readonly string[]
+      /** How many of the lines the handler wrote outside of its durable calls. */
+      readonly own: number
+      readonly at: string
+    }
   | { readonly type: 'command.started'; readonly key: string; readonly process: unknown; readonly at: string }
   | StepStarted
   | StepCompleted
@@ -111,7 +129,7 @@ export const agentMachine = setup({
     /** Waits for a free place, then sends `agent.started`. Provided by the runtime. */
     admission: fromCallback<AgentEvent, { run_id: string; role: string }>(() => {}),
     /** Runs the handler, then sends `agent.succeeded`, `agent.failed` or `agent.parked`. Provided by the runtime. */
-    handler: fromCallback<AgentEvent, { run_id: string }>(() => {}),
+    handler: fromCallback<AgentEvent, { run_id: string; role: string }>(() => {}),
   },
   guards: {
     permitted: ({ event }) => isPermitted(event as Judged & { type: string }),
@@ -119,6 +137,8 @@ export const agentMachine = setup({
     newHandoff: ({ context, event }) => event.type === 'handoff.received' && isNewHandoff(context, event),
     unsent: ({ context, event }) => event.type === 'handoff.generated' && isUnsent(context, event),
     claimable: ({ context, event }) => event.type === 'handoff.claimed' && isClaimable(context, event),
+    /** What an attempt says counts until the next one has begun. */
+    ofThisAttempt: ({ context, event }) => 'attempt' in event && event.attempt === context.attempts,
   },
   actions: {
     remember: assign(({ context, event }) => remember(context, event as SessionFact)),
@@ -127,6 +147,7 @@ export const agentMachine = setup({
     noteAttempt: assign(({ context, event }) => ({
       attempts: context.attempts + 1,
       last_activity: event.at,
+      ...(event.type === 'agent.began' && { hooks: event.hooks }),
     })),
     noteCost: assign(({ context, event }) =>
       event.type === 'agent.spent'
@@ -169,6 +190,7 @@ export const agentMachine = setup({
     deadline_ms: input.deadline_ms,
     steps: 0,
     attempts: 0,
+    hooks: [],
     outcome: null,
     parked: null,
     tokens_used: 0,
@@ -191,6 +213,10 @@ export const agentMachine = setup({
         input: ({ context }) => ({ run_id: context.run_id, role: context.role }),
       },
       on: {
+        // Resumed, and waiting for a place: what the attempt before the pause had under way may still arrive.
+        'agent.logged': { actions: 'noteActivity' },
+        'step.completed': { guard: 'ofThisAttempt', actions: 'countStep' },
+        'step.failed': { guard: 'ofThisAttempt', actions: 'countStep' },
         'agent.started': { guard: 'permitted', target: 'active', actions: 'noteStart' },
         'agent.failed': { target: 'completed', actions: 'noteOutcome' },
         'agent.cancelled': { guard: 'permittedToStop', target: 'completed', actions: 'noteOutcome' },
@@ -203,15 +229,15 @@ export const agentMachine = setup({
       invoke: {
         id: 'handler',
         src: 'handler',
-        input: ({ context }) => ({ run_id: context.run_id }),
+        input: ({ context }) => ({ run_id: context.run_id, role: context.role }),
       },
       on: {
         'agent.began': { actions: 'noteAttempt' },
         'agent.logged': { actions: 'noteActivity' },
         'command.started': { actions: 'noteActivity' },
-        'step.started': { actions: 'noteActivity' },
-        'step.completed': { actions: 'countStep' },
-        'step.failed': { actions: 'countStep' },
+        'step.started': { guard: 'ofThisAttempt', actions: 'noteActivity' },
+        'step.completed': { guard: 'ofThisAttempt', actions: 'countStep' },
+        'step.failed': { guard: 'ofThisAttempt', actions: 'countStep' },
         'agent.succeeded': { target: 'completed', actions: 'noteOutcome' },
         'agent.failed': { target: 'completed', actions: 'noteOutcome' },
         'agent.parked': { target: 'paused', actions: 'notePause' },
@@ -222,15 +248,18 @@ export const agentMachine = setup({
     },
     paused: {
       on: {
-        // What was already done when the pause came is still recorded.
-        'step.completed': { actions: 'countStep' },
-        'step.failed': { actions: 'countStep' },
+        // What was under way when the pause came is still recorded.
+        'agent.logged': { actions: 'noteActivity' },
+        'step.completed': { guard: 'ofThisAttempt', actions: 'countStep' },
+        'step.failed': { guard: 'ofThisAttempt', actions: 'countStep' },
         'session.resumed': { guard: 'permitted', target: 'created', actions: 'noteResume' },
         'agent.cancelled': { guard: 'permittedToStop', target: 'completed', actions: 'noteOutcome' },
       },
     },
     completed: {
       on: {
+        // The last lines before a cancel or a deadline.
+        'agent.logged': { actions: 'noteActivity' },
         'session.archived': { target: 'archived' },
       },
     },

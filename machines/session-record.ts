@@ -15,6 +15,8 @@ export type Handoff = {
   readonly at: string
   /** Who took it; `null` while it waits. */
   readonly claimed_by: string | null
+  /** Which call of theirs took it, where they can make several; they get it again after a crash. */
+  readonly claim?: string
 }
 
 export type SessionInput = {
@@ -61,6 +63,7 @@ export type HandoffClaimed = {
   readonly type: 'handoff.claimed'
   readonly handoff_id: string
   readonly by: string
+  readonly claim?: string
   readonly at: string
 }
 export type SessionProgressed = {
@@ -119,7 +122,9 @@ export function remember(record: SessionRecord, fact: SessionFact): Partial<Sess
       return {
         last_activity,
         received: record.received.map((handoff) =>
-          handoff.handoff_id === fact.handoff_id ? { ...handoff, claimed_by: fact.by } : handoff,
+          handoff.handoff_id === fact.handoff_id
+            ? { ...handoff, claimed_by: fact.by, ...(fact.claim !== undefined && { claim: fact.claim }) }
+            : handoff,
         ),
       }
     case 'session.progressed':

@@ -21,13 +21,14 @@ export type ToolCallOutcome =
   | { readonly kind: 'succeeded'; readonly output: unknown }
   | { readonly kind: 'failed'; readonly error: ErrorRecord }
   | { readonly kind: 'denied'; readonly verdict: Verdict }
-  | { readonly kind: 'in_doubt' }
 
 export type ToolCallContext = ToolCallInput & {
   readonly testimony: readonly Testimony[]
   readonly verdict: Verdict | null
   /** How often the execution was begun. */
   readonly attempts: number
+  /** Begun before a crash, and a person is asked whether it happened. */
+  readonly in_doubt: boolean
   readonly outcome: ToolCallOutcome | null
 }
 
@@ -37,6 +38,8 @@ export type ToolCallEvent =
   | { readonly type: 'tool.succeeded'; readonly output?: unknown; readonly at: string }
   | { readonly type: 'tool.failed'; readonly error: ErrorRecord; readonly at: string }
   | { readonly type: 'tool.doubted'; readonly at: string }
+  /** A person has found out that it did not happen: it may run again. */
+  | { readonly type: 'tool.cleared'; readonly by: string; readonly at: string }
 
 export const toolCallMachine = setup({
   types: {
@@ -58,18 +61,22 @@ export const toolCallMachine = setup({
       context.verdict === null ? {} : { outcome: { kind: 'denied', verdict: context.verdict } as const },
     ),
     noteAttempt: assign(({ context }) => ({ attempts: context.attempts + 1 })),
+    noteDoubt: assign({ in_doubt: true }),
+    noteClearance: assign({ in_doubt: false }),
     noteOutcome: assign(({ event }) => {
       if (event.type === 'tool.succeeded') {
-        return { outcome: { kind: 'succeeded', output: event.output ?? null } as const }
+        return { in_doubt: false, outcome: { kind: 'succeeded', output: event.output ?? null } as const }
       }
-      if (event.type === 'tool.failed') return { outcome: { kind: 'failed', error: event.error } as const }
-      return { outcome: { kind: 'in_doubt' } as const }
+      if (event.type === 'tool.failed') {
+        return { in_doubt: false, outcome: { kind: 'failed', error: event.error } as const }
+      }
+      return {}
     }),
   },
 }).createMachine({
   id: 'toolCall',
   version: '1',
-  context: ({ input }) => ({ ...input, testimony: [], verdict: null, attempts: 0, outcome: null }),
+  context: ({ input }) => ({ ...input, testimony: [], verdict: null, attempts: 0, in_doubt: false, outcome: null }),
   initial: 'requested',
   states: {
     requested: {
@@ -87,11 +94,12 @@ export const toolCallMachine = setup({
     },
     executing: {
       on: {
-        // Started again after a crash: only a tool whose policy allows it.
+        // Started again after a crash, where the tool's policy allows it.
         'tool.started': { actions: 'noteAttempt' },
         'tool.succeeded': { target: 'settled', actions: 'noteOutcome' },
         'tool.failed': { target: 'settled', actions: 'noteOutcome' },
-        'tool.doubted': { target: 'settled', actions: 'noteOutcome' },
+        'tool.doubted': { actions: 'noteDoubt' },
+        'tool.cleared': { target: 'judged', actions: 'noteClearance' },
       },
     },
     settled: { type: 'final' },

@@ -9,6 +9,7 @@ import type { EventStore } from '../eventstore/event-store.ts'
 import { openLevelEventStore } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
 import { agentMachine } from '../machines/agent.machine.ts'
+import type { Role } from '../machines/session-record.ts'
 import { sessionMachine } from '../machines/session.machine.ts'
 import { toolCallMachine } from '../machines/tool-call.machine.ts'
 import { admitRun } from './agents/admission.ts'
@@ -27,8 +28,10 @@ import type { Receipt, SendOptions } from './runtime/cell.ts'
 import { newUuidId, systemClock, type Clock, type NewId } from './runtime/clock.ts'
 import type { DurableActor } from './runtime/durable-actor.ts'
 import { createEngine, type Engine, type Parked, type SpawnOptions } from './runtime/engine.ts'
+import { RuntimeError } from './runtime/runtime-error.ts'
 import { checkedInput } from './sessions/input.ts'
-import { openDirectory } from './sessions/directory.ts'
+import { openDirectory, type SessionDirectory, type SessionRow } from './sessions/directory.ts'
+import { deliverUndelivered } from './sessions/handoff-delivery.ts'
 import { emptyScope, runInScope } from './sessions/scope.ts'
 import { createSessionService, type SessionService } from './sessions/session-service.ts'
 
@@ -150,13 +153,11 @@ async function compose(parts: Parts): Promise<Runtime> {
         const { engine } = required(knot)
         await admitRun({ engine, gate, queue }, run_id, signal)
       }, onError) as never,
-      handler: leafLogic<{ run_id: string }>(async ({ run_id }, signal) => {
-        const { host, engine } = required(knot)
-        const role = (await engine.find(run_id))?.actor.getSnapshot().context.role
-        queue.adopt({ id: run_id, role })
-        const release = (): void => queue.release(run_id)
-        signal.addEventListener('abort', release)
-        await runHandler(host, run_id, signal).finally(release)
+      handler: leafLogic<{ run_id: string; role: Role }>(async ({ run_id, role }, signal) => {
+        const { host } = required(knot)
+        const pass = queue.adopt({ id: run_id, role })
+        signal.addEventListener('abort', pass.release, { once: true })
+        await runHandler(host, run_id, signal).finally(pass.release)
       }, onError) as never,
     },
   })
@@ -166,17 +167,14 @@ async function compose(parts: Parts): Promise<Runtime> {
     onError,
     machines: [sessionMachine, runnable, toolCallMachine, ...(parts.machines ?? [])],
   })
-  const directory = await openDirectory(store)
-  const sessions = createSessionService({ engine, directory, gate, newId, defaultProject: project })
-  const agents = createAgentService({
-    engine,
-    directory,
-    gate,
-    newId,
-    defaultProject: project,
-    definition: (id) => parts.agents.find(id),
-  })
+  const closing = new AbortController()
+  const directory = await openDirectory(store, onError)
+  const services = { engine, directory, gate, newId, defaultProject: project, closing: closing.signal }
+  const sessions = createSessionService(services)
+  const agents = createAgentService({ ...services, queue, definition: (id) => parts.agents.find(id) })
+  const commands = createCommandPort()
 
+  let closed: Promise<void> | undefined
   const runtime: Runtime = {
     project,
     path: parts.path,
@@ -187,7 +185,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     newId,
     clock,
     get parked() {
-      return engine.parked
+      return [...engine.parked, ...directory.current().flatMap(parkedRun)]
     },
     spawn: (machine, spawn) => engine.spawn(machine, spawn),
     get: (machine, id) => engine.get(machine, id),
@@ -198,11 +196,20 @@ async function compose(parts: Parts): Promise<Runtime> {
         ? { accepted: false, version: 0, reason: `no actor "${id}"` }
         : found.actor.stop()
     },
-    run: (fn) => runScoped(runtime, fn),
-    async close() {
-      await engine.close()
-      directory.close()
-      await store.close()
+    run: async (fn) => {
+      if (closing.signal.aborted) throw runtimeClosed()
+      return runScoped(runtime, fn)
+    },
+    close() {
+      closed ??= (async () => {
+        closing.abort(runtimeClosed())
+        await engine.close()
+        // Their groups are being ended; what is left of them after this call would be nobody's.
+        await commands.ended()
+        directory.close()
+        await store.close()
+      })()
+      return closed
     },
     [Symbol.asyncDispose]: () => runtime.close(),
   }
@@ -213,11 +220,20 @@ async function compose(parts: Parts): Promise<Runtime> {
     hookTimeoutMs: parts.hookTimeoutMs,
     newId,
     sessions,
-    commands: commandPort,
+    commands,
+    leftovers: new Map(),
     runtime: () => runtime,
     definition: (id) => parts.agents.find(id),
   }
-  await engine.recover()
+  try {
+    await engine.recover()
+    await deliverUndelivered(engine, directory)
+    await resumeWhatCameBack(runtime, directory, onError)
+  } catch (error) {
+    await engine.close()
+    directory.close()
+    throw error
+  }
   return runtime
 }
 
@@ -229,28 +245,74 @@ async function runScoped<T>(runtime: Runtime, fn: () => Promise<T> | T): Promise
     const { status } = await runtime.sessions.get(scope.owner.id)
     if (status === 'active') await runtime.sessions.end(scope.owner.id, { reason })
   }
+  let result: T
   try {
-    const result = await runInScope(scope, async () => fn())
-    await end('completed')
-    return result
+    result = await runInScope(scope, async () => fn())
   } catch (error) {
+    // What went wrong in the first place is what the caller must hear; a refused pause is on the record.
     await end('interrupted').catch(() => {})
     throw error
   }
+  await end('completed')
+  return result
 }
 
-const commandPort: CommandPort = {
-  run: (spec, options) =>
-    runCommand({
-      ...spec,
-      env: { ...process.env, ...spec.env },
-      signal: options.signal,
-      onLog: (line) => options.onLog(line.text),
-      onStart: (identity) => options.onStart(identity),
-    }),
-  async endLeftover(identity) {
-    await endLeftover(identity as ProcessIdentity)
-  },
+function parkedRun(row: SessionRow): Parked[] {
+  const { id, parked_error: error } = row
+  if (!row.parked || error === null) return []
+  return [{ id, code: error.code ?? 'ACTOR_FAILED', reason: error.message }]
+}
+
+/** What was parked because code or a hook was missing goes on when that is there again. */
+async function resumeWhatCameBack(
+  runtime: Runtime,
+  directory: SessionDirectory,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  const hooks = runtime.permissions.names()
+  for (const row of directory.current()) {
+    if (!row.parked || row.parked_error === null) continue
+    const { code, details = {} } = row.parked_error
+    const needed = (details['hooks'] ?? []) as readonly string[]
+    const isBack =
+      (code === 'AGENT_UNKNOWN' && runtime.agents.roleOf(row.agent_id ?? '') !== undefined) ||
+      (code === 'HOOK_MISSING' && needed.every((name) => hooks.includes(name)))
+    if (isBack) await runtime.sessions.resume(row.id).catch(onError)
+  }
+}
+
+/** Runs commands as child processes, and knows which of them have not ended. */
+function createCommandPort(): CommandPort & { ended(): Promise<void> } {
+  const running = new Set<Promise<unknown>>()
+  return {
+    run(spec, options) {
+      const outcome = runCommand({
+        ...spec,
+        env: { ...process.env, ...spec.env },
+        signal: options.signal,
+        onLog: (line) => options.onLog(line.text),
+        onStart: (identity) => options.onStart(identity),
+      })
+      running.add(outcome)
+      const done = (): void => void running.delete(outcome)
+      outcome.then(done, done)
+      return outcome
+    },
+    async endLeftover(identity) {
+      await endLeftover(identity as ProcessIdentity)
+    },
+    async ended() {
+      await Promise.allSettled(running)
+    },
+  }
+}
+
+function runtimeClosed(): RuntimeError {
+  return new RuntimeError('RUNTIME_CLOSED', {
+    happened: 'The runtime is closed.',
+    expected: 'An open runtime.',
+    todo: 'Open it again with createRuntime; what is on disk is intact, and what was under way goes on.',
+  })
 }
 
 function required(knot: { engine?: Engine; host?: RunnerHost }): { engine: Engine; host: RunnerHost } {

@@ -26,13 +26,35 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/query/': [
     'eventstore/',
+    'machines/',
+    // The fold, and what it takes and gives.
     'src/runtime/fold.ts',
+    'src/runtime/cell-state.ts',
     'src/runtime/durable-machine.ts',
     'src/runtime/canonical.ts',
+    'src/runtime/state-value.ts',
+    // What streams beside the actors' own are called, and what their records say.
+    'src/runtime/definition.ts',
+    'src/runtime/refusal-log.ts',
     'src/runtime/runtime-error.ts',
     'src/sessions/directory.ts',
+    'src/permissions/redaction.ts',
   ],
-  'src/cli/': ['src/query/', 'src/create-runtime.ts', 'src/runtime/runtime-error.ts', 'machines/'],
+  'src/cli/': [
+    'src/query/',
+    'src/create-runtime.ts',
+    'machines/',
+    // To open a log that no runtime has open, and to say who has it open.
+    'eventstore/',
+    'src/runtime/runtime-error.ts',
+    'src/runtime/definition.ts',
+    'src/runtime/refusal-log.ts',
+    'src/permissions/redaction.ts',
+    // The runtime's interface, as a job sees it.
+    'src/agents/define-agent.ts',
+    'src/agents/run-result.ts',
+    'src/sessions/directory.ts',
+  ],
   'src/testing/': ['src/create-runtime.ts', 'src/runtime/clock.ts', 'eventstore/'],
   'src/create-runtime.ts': ['src/', 'machines/', 'actors/', 'eventstore/'],
   'src/index.ts': ['src/', 'machines/'],
@@ -85,6 +107,23 @@ test('the table points one way: no two folders know each other', () => {
     imports: allowed.map((to) => ({ file: partOf(to) })),
   }))
   expect(findCycle(graph)).toBeUndefined()
+})
+
+describe('every machine names its actions, guards and actors, so that the log and a chart can name them too', () => {
+  const names = sources.flatMap(({ path }) => /^machines\/(.+)\.machine\.ts$/.exec(path)?.[1] ?? [])
+
+  test.each(names)('%s', async (name) => {
+    const module = (await import(`../machines/${name}.machine.ts`)) as Record<string, { config?: unknown }>
+    const machines = Object.values(module).filter((value) => value.config !== undefined)
+    expect(machines).toHaveLength(1)
+    expect(inlineIn(machines[0]?.config)).toEqual([])
+  })
+
+  test('an inline guard and an inline action are noticed', () => {
+    const on = { go: { guard: () => true, actions: ['named', () => {}] } }
+    const config = { context: () => ({}), states: { a: { on, invoke: { src: 'x', input: () => 1 } } } }
+    expect(inlineIn(config)).toEqual(['states.a.on.go.guard', 'states.a.on.go.actions.1'])
+  })
 })
 
 describe('the rules notice', () => {
@@ -195,6 +234,15 @@ function impurities({ code }: SourceFile): string[] {
   const impure =
     /(?<![\w$.])(?:Date|setTimeout|setInterval|setImmediate|queueMicrotask|performance|process|crypto|globalThis|console|fetch|async|await|Promise)(?![\w$]|\??\s*:)|(?<![\w$])Math\s*\.\s*random(?![\w$])/g
   return Array.from(code.matchAll(impure), ([word]) => `uses ${word}: a machine is pure`)
+}
+
+/** Where a machine's configuration holds a function that has no name; context and input are mappings, not behaviour. */
+function inlineIn(value: unknown, path: readonly string[] = []): string[] {
+  if (typeof value === 'function') return [path.join('.')]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, inner]) =>
+    key === 'context' || key === 'input' ? [] : inlineIn(inner, [...path, key]),
+  )
 }
 
 function partOf(path: string): string | undefined {

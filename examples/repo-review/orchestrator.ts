@@ -72,8 +72,21 @@ export const orchestratorAgent = defineAgent({
     const areas = results.map(
       (result, index) => (result.output.value ?? failedArea(index, result.output.errors)) as AreaResult,
     )
-    const text = renderReview({ input, repository, areas, startedAt: ctx.started_at })
     await ctx.step('write the report', async () => {
+      const times = [
+        { role: 'orchestrator', runs: 1, ms: Date.now() - Date.parse(ctx.started_at) },
+        {
+          role: 'supervisor',
+          runs: results.length,
+          ms: sum(results.map((result) => result.duration_ms ?? 0)),
+        },
+        {
+          role: 'workagent',
+          runs: areas.flatMap((area) => area.tasks).length,
+          ms: sum(areas.map((area) => area.work_ms)),
+        },
+      ]
+      const text = renderReview({ input, repository, areas, startedAt: ctx.started_at, times })
       await mkdir(dirname(reportPath), { recursive: true })
       // Written beside and renamed: a crash leaves the old report or the new one, never half of one.
       await writeFile(`${reportPath}.new`, text)
@@ -98,4 +111,8 @@ function failedArea(index: number, errors: readonly string[] | undefined): AreaR
     metrics: { findings: 0 },
   }))
   return { area, tasks, work_ms: 0 }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0)
 }

@@ -1,6 +1,6 @@
 /** What a person sees when a review has ended: found, refused, time, cost, and what to look at next. */
 import { relative } from 'node:path'
-import { createRateCard, type JobEnd, type Role } from '@agent-orchestration/core'
+import { createRateCard, type JobEnd } from '@agent-orchestration/core'
 import { sortFindings } from './analyses/finding.ts'
 import type { ReviewOutput } from './orchestrator.ts'
 
@@ -108,7 +108,7 @@ function billOf(runs: readonly { role: string; ms: number; tokens: number; micro
       runs: mine.length,
       ms,
       tokens,
-      usd: (rates.costOfTime(role as Role, ms).micro_usd + spent) / 1e6,
+      usd: (rates.costOfTime(role, ms).micro_usd + spent) / 1e6,
     }
   })
 }

@@ -1,6 +1,6 @@
 /** What each task agent returns, and how a result read back from the log is taken as one again. */
 import { z } from 'zod'
-import type { Finding } from './analyses/finding.ts'
+import type { Facts, Finding } from './analyses/finding.ts'
 
 export type Proposal = {
   readonly path: string
@@ -22,7 +22,7 @@ export type TaskResult = {
   readonly area: Finding['area']
   readonly not_measured: string | null
   readonly findings: readonly Finding[]
-  readonly facts: Readonly<Record<string, unknown>>
+  readonly facts: Facts
   readonly refusals: readonly TaskRefusal[]
   readonly proposals: readonly Proposal[]
   readonly metrics: { readonly findings: number }

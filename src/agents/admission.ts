@@ -1,5 +1,5 @@
 /** Lets a queued run begin: waits for a place, asks the hooks of `agent:start`, and offers the start with their testimony. */
-import type { AgentContext } from '../../machines/agent.machine.ts'
+import type { AgentContext, ErrorRecord } from '../../machines/agent.machine.ts'
 import { PermissionDeniedError } from '../permissions/permission-denied-error.ts'
 import { refusalBy, type LifecycleGate } from '../permissions/lifecycle-gate.ts'
 import { isoTime } from '../runtime/clock.ts'
@@ -13,34 +13,57 @@ export type AdmissionHost = {
   readonly queue: RunQueue
 }
 
-/** Resolves when the run's start, or its refusal, is on disk. */
+/** Resolves when the run's start, or its refusal, is on disk; rejects when the signal aborts before its turn. */
 export async function admitRun(host: AdmissionHost, runId: string, signal: AbortSignal): Promise<void> {
-  const { engine, gate, queue } = host
+  const { engine, queue } = host
   const found = await engine.find(runId)
   if (found === undefined) return
   const { context } = found.actor.getSnapshot() as unknown as { context: AgentContext }
-  await queue.acquire({ id: runId, role: context.role, signal })
-  const { testimony, verdict } = await gate({
-    name: 'agent:start',
-    parameters: { run_id: runId, agent_id: context.agent_id, task_description: context.task_description },
-    role: context.role,
-    project: context.project,
-    session_id: context.owner_id,
-    agent_id: context.agent_id,
-  })
-  if (signal.aborted) return queue.release(runId)
-  const at = isoTime(engine.clock)
-  const refusal = refusalBy(verdict)
-  const receipt = await engine.sendOutcome(runId, { type: 'agent.started', testimony, at } as never, {
-    source: context.parent_id ?? runId,
-    ...(refusal && { ifRefused: refusal }),
-  })
-  if (receipt.accepted) return undefined
-  queue.release(runId)
-  const denial = new PermissionDeniedError(verdict.reason, [...verdict.alternatives], {
-    hook: verdict.by,
-    tool_name: 'agent:start',
-  })
-  await engine.sendOutcome(runId, { type: 'agent.failed', error: errorRecord(denial), at } as never)
-  return undefined
+  const pass = await queue.acquire({ id: runId, role: context.role, signal })
+  let end: Awaited<ReturnType<typeof offerStart>> = 'stopped'
+  try {
+    end = await offerStart(host, context, signal)
+  } finally {
+    // Once it has started, the handler has adopted the place, and gives it back.
+    if (end !== 'started') pass.release()
+  }
+  if (typeof end === 'string') return
+  await engine.sendOutcome(runId, { type: 'agent.failed', error: end, at: isoTime(engine.clock) } as never)
+}
+
+/** How it went; an error if it was refused or could not be asked. */
+async function offerStart(
+  { engine, gate }: AdmissionHost,
+  context: AgentContext,
+  signal: AbortSignal,
+): Promise<'started' | 'stopped' | ErrorRecord> {
+  const { run_id, agent_id, task_description } = context
+  try {
+    const { testimony, verdict } = await gate({
+      name: 'agent:start',
+      parameters: { run_id, agent_id, task_description },
+      role: context.role,
+      project: context.project,
+      session_id: context.owner_id,
+      agent_id,
+      run_id,
+    })
+    if (signal.aborted) return 'stopped'
+    const refusal = refusalBy(verdict)
+    const fact = { type: 'agent.started', testimony, at: isoTime(engine.clock) }
+    const receipt = await engine.sendOutcome(run_id, fact as never, {
+      source: context.parent_id ?? run_id,
+      ...(refusal && { ifRefused: refusal }),
+    })
+    if (receipt.accepted) return 'started'
+    if (signal.aborted) return 'stopped'
+    return errorRecord(
+      new PermissionDeniedError(verdict.reason, [...verdict.alternatives], {
+        hook: verdict.by,
+        tool_name: 'agent:start',
+      }),
+    )
+  } catch (error) {
+    return signal.aborted ? 'stopped' : errorRecord(error)
+  }
 }

@@ -5,6 +5,12 @@ import type { LifecycleGate } from '../permissions/lifecycle-gate.ts'
 import { refusalBy } from '../permissions/lifecycle-gate.ts'
 import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
+import { copyAsJson } from '../../eventstore/payload.ts'
+import type { Role } from '../../machines/session-record.ts'
+import { watchChanges } from '../sessions/change-watch.ts'
+import { unknownSession } from '../sessions/session-service.ts'
+import type { RunQueue } from './run-queue.ts'
+import { settleCall, type CallAnswer } from './settle-call.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { checkedInput } from '../sessions/input.ts'
 import type { SessionDirectory, SessionRow } from '../sessions/directory.ts'
@@ -40,6 +46,12 @@ const filterSchema = z.object({
 })
 export type ListAgents = z.input<typeof filterSchema>
 
+const waitSchema = z.object({
+  timeout: z.number().nonnegative().optional(),
+  pollInterval: z.number().nonnegative().optional(),
+  onTimeout: z.enum(['detach', 'cancel']).optional(),
+})
+
 export type WaitOptions = {
   /** ms from the call; default 10 minutes. */
   readonly timeout?: number
@@ -48,6 +60,10 @@ export type WaitOptions = {
   /** What to do with the run when the wait times out; default `detach`, which lets it go on. */
   readonly onTimeout?: 'detach' | 'cancel'
   readonly signal?: AbortSignal
+  /** Where to look for the latest run of an agent id; default everywhere. */
+  readonly within?: ReadonlySet<string>
+  /** The run that waits; it needs no place of its own meanwhile. */
+  readonly waiter?: string
 }
 
 /** A started run. */
@@ -75,7 +91,15 @@ export interface AgentService {
     within?: ReadonlySet<string>
   }): Promise<BackgroundAgentResult>
   list(filter?: ListAgents): Promise<BackgroundAgentResult[]>
+  /** Ends a run for good; what it has recorded is kept. @throws RuntimeError `SESSION_REFUSED` when a hook says no */
   cancel(id: string, reason?: string): Promise<void>
+  /**
+   * Says what became of a tool call whose outcome is in doubt. Then resume its run with `sessions.resume(run_id)`.
+   * @throws RuntimeError `TOOL_UNKNOWN`, `SESSION_REFUSED` when the call is not in doubt
+   */
+  settleCall(callId: string, answer: CallAnswer): Promise<void>
+  /** The role that an agent's runs have unless told otherwise; `undefined` if there is no such agent. */
+  roleOf(agentId: string): Role | undefined
   /** The run with this id, or the latest of this agent. @throws RuntimeError `RUN_UNKNOWN`, `RUN_AMBIGUOUS` */
   resolveRun(id: string, within?: ReadonlySet<string>): Promise<string>
 }
@@ -86,6 +110,9 @@ export type AgentServiceOptions = {
   readonly gate: LifecycleGate
   readonly newId: NewId
   readonly defaultProject: string
+  readonly queue: RunQueue
+  /** Aborts when the runtime closes. */
+  readonly closing: AbortSignal
   definition(agentId: string): AnyAgentDefinition | undefined
 }
 
@@ -113,7 +140,18 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
     cancel: (reason) => service.cancel(run_id, reason),
   })
 
+  /** A wait never throws for a timeout: a hook that keeps the run alive is on the record. */
+  const cancelIfAllowed = async (runId: string): Promise<void> => {
+    try {
+      await service.cancel(runId, 'the wait for it timed out')
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'SESSION_REFUSED') throw error
+    }
+  }
+
   const service: AgentService = {
+    roleOf: (agentId) => options.definition(agentId)?.role,
+    settleCall: (callId, answer) => settleCall(engine, callId, answer),
     async start(agent, start) {
       return runOf((await service.startById({ ...start, agent_id: agent.id })).run_id, agent.id)
     },
@@ -124,10 +162,14 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
       if (definition.schema !== undefined) {
         checkedInput(definition.schema, input.input, `Agent "${input.agent_id}"`)
       }
+      copyAsJson(input.input, { root: () => 'input', outcome: false })
       const run_id = input.run_id ?? newId('run')
       const ownerId = input.session_id ?? run_id
       const parentId = input.parent_id ?? input.session_id ?? null
       const parent = parentId === null ? undefined : await engine.find(parentId)
+      for (const id of [parentId, input.session_id]) {
+        if (typeof id === 'string' && (await engine.find(id)) === undefined) throw unknownSession(id)
+      }
       await engine.spawn(agentMachine, {
         id: run_id,
         createdAs: 'agent.created',
@@ -153,12 +195,14 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
       return runOf(run_id, input.agent_id)
     },
     async wait(id, wait = {}) {
-      const runId = await service.resolveRun(id)
-      const ended = await untilEnded(engine, runId, {
-        timeoutMs: wait.timeout ?? DEFAULT_WAIT_MS,
-        signal: wait.signal,
-      })
-      if (!ended && wait.onTimeout === 'cancel') await service.cancel(runId, 'the wait for it timed out')
+      const { timeout = DEFAULT_WAIT_MS } = checkedInput(waitSchema, wait, 'waitForBackgroundAgent')
+      const runId = await service.resolveRun(id, wait.within)
+      const until = { deadline: clock.now() + timeout, signals: [wait.signal, options.closing] }
+      const waiting = (): Promise<boolean> => untilEnded(engine, runId, until)
+      const ended = await (wait.waiter === undefined
+        ? waiting()
+        : options.queue.stepAside(wait.waiter, waiting))
+      if (!ended && wait.onTimeout === 'cancel') await cancelIfAllowed(runId)
       return resultOf(runId, !ended)
     },
     async result({ agent_id, include_output, within }) {
@@ -189,6 +233,7 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
         project: context.project,
         session_id: context.owner_id,
         agent_id: context.agent_id,
+        run_id: runId,
       })
       const refusal = refusalBy(verdict)
       const fact = { type: 'agent.cancelled', reason, testimony, at: isoTime(clock) }
@@ -196,13 +241,17 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
         source: runId,
         ...(refusal && { ifRefused: refusal }),
       })
-      if (!receipt.accepted) throw notCancelled(runId, receipt.reason ?? '')
+      if (receipt.accepted) return
+      const now = await snapshotOf(runId)
+      // It ended by itself while the hooks were asked.
+      if (isTerminal(runState(now.value, now.context))) return
+      throw notCancelled(runId, receipt.reason ?? '')
     },
     async resolveRun(id, within) {
-      const rows = await directory.rows()
       const isRun = (row: SessionRow): boolean => row.machine === 'agent'
-      if (rows.some((row) => row.id === id && isRun(row))) return id
-      const runs = rows.filter((row) => isRun(row) && row.agent_id === id && (within?.has(row.id) ?? true))
+      const exact = await directory.row(id)
+      if (exact !== undefined && isRun(exact)) return id
+      const runs = (await directory.rows()).filter((row) => isRun(row) && row.agent_id === id && (within?.has(row.id) ?? true))
       const running = runs.filter((row) => row.outcome === null)
       if (running.length > 1) throw ambiguousRun(id, running)
       const latest = runs.at(-1)
@@ -213,37 +262,32 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
   return service
 }
 
-/** True when the run has ended, false at the timeout; rejects when the signal aborts. */
+/** True when the run has ended, false at the deadline; rejects when a signal aborts. */
 async function untilEnded(
   engine: Engine,
   runId: string,
-  until: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
+  until: { readonly deadline: number; readonly signals: readonly (AbortSignal | undefined)[] },
 ): Promise<boolean> {
   const found = await engine.find(runId)
   if (found === undefined) throw unknownRun(runId)
+  const { actor } = found
   const ended = (): boolean => {
-    const { value, context } = found.actor.getSnapshot() as unknown as {
-      value: unknown
-      context: AgentContext
-    }
+    const { value, context } = actor.getSnapshot() as unknown as { value: unknown; context: AgentContext }
     return isTerminal(runState(value, context))
   }
-  if (ended()) return true
-  return new Promise((resolve, reject) => {
-    const finish = (settle: () => void): void => {
-      engine.clock.clearTimeout(timer)
-      subscription.unsubscribe()
-      until.signal?.removeEventListener('abort', onAbort)
-      settle()
+  const listen = (onChange: () => void): (() => void) => {
+    const subscription = actor.subscribe(onChange)
+    return () => subscription.unsubscribe()
+  }
+  const changes = watchChanges([listen], { clock: engine.clock, signals: until.signals })
+  try {
+    while (!ended()) {
+      if (!(await changes.next(until.deadline)) && engine.clock.now() >= until.deadline) return ended()
     }
-    const onAbort = (): void => finish(() => reject(until.signal?.reason as Error))
-    const timer = engine.clock.setTimeout(() => finish(() => resolve(false)), until.timeoutMs)
-    const subscription = found.actor.subscribe(() => {
-      if (ended()) finish(() => resolve(true))
-    })
-    until.signal?.addEventListener('abort', onAbort)
-    if (until.signal?.aborted === true) onAbort()
-  })
+    return true
+  } finally {
+    changes.stop()
+  }
 }
 
 function unknownRun(id: string): RuntimeError {

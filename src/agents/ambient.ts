@@ -1,7 +1,7 @@
 /** The article's functions for background agents, over the ambient scope; inside a handler each writing one is a durable call. */
 import type { NewId } from '../runtime/clock.ts'
 import { addSlot } from '../sessions/ambient.ts'
-import { durably, requireScope, type Scope } from '../sessions/scope.ts'
+import { durably, inPassing, requireScope, type Scope } from '../sessions/scope.ts'
 import type { SessionService } from '../sessions/session-service.ts'
 import type { AgentService, ListAgents, StartAgent, WaitOptions } from './agent-service.ts'
 import type { BackgroundAgentResult } from './run-result.ts'
@@ -39,17 +39,27 @@ export function startBackgroundAgent(input: Omit<StartAgent, 'run_id'>): Promise
     },
   })
   // A run that works for a session of its own takes that session's place.
-  if (input.session_id === undefined) addSlot(scope, { id: started, role: input.role ?? 'workagent' })
-  return started
+  if (input.session_id === undefined) {
+    const role = input.role ?? agents.roleOf(String(input.agent_id)) ?? 'workagent'
+    addSlot(scope, { id: started, role })
+  }
+  return inPassing(started)
 }
 
 /**
  * Waits for a run to end. Resolves with its result, or with status `timeout` at the deadline (`timeout` ms from this
  * call, default 10 minutes); it never throws for a timeout.
  */
-export async function waitForBackgroundAgent(
+export function waitForBackgroundAgent(
   id: string | Promise<string>,
-  options: Omit<WaitOptions, 'signal'> = {},
+  options: Omit<WaitOptions, 'signal' | 'within' | 'waiter'> = {},
+): Promise<BackgroundAgentResult> {
+  return inPassing(waitInScope(id, options))
+}
+
+async function waitInScope(
+  id: string | Promise<string>,
+  options: Omit<WaitOptions, 'signal' | 'within' | 'waiter'>,
 ): Promise<BackgroundAgentResult> {
   const scope = inScope('waitForBackgroundAgent')
   const { agents } = scope.runtime
@@ -58,13 +68,27 @@ export async function waitForBackgroundAgent(
     kind: 'wait',
     name: runId,
     execute: async () => {
-      const result = await agents.wait(runId, { ...options, ...(scope.signal && { signal: scope.signal }) })
+      const within = await treeOf(scope)
+      const result = await agents.wait(runId, {
+        ...options,
+        ...(scope.signal && { signal: scope.signal }),
+        ...(scope.runId !== null && { waiter: scope.runId }),
+        ...(within && { within }),
+      })
       // A run that has ended never changes again: its id is all that has to be remembered.
-      return result.end_time === undefined ? { unfinished: result } : { ended: result.run_id }
+      return result.end_time === undefined || result.status === 'timeout'
+        ? { unfinished: result }
+        : { ended: result.run_id }
     },
   })
   if (waited.ended === undefined) return waited.unfinished
   return agents.result({ agent_id: waited.ended, include_output: true })
+}
+
+/** The runs among which an agent id is looked up; everywhere if the scope has no session. */
+async function treeOf({ runtime, owner }: Scope<AmbientRuntime>): Promise<Set<string> | undefined> {
+  if (owner === null) return undefined
+  return new Set((await runtime.sessions.descendants(owner.id)).map((row) => row.id))
 }
 
 /** The latest result of an agent in this session's tree, or of a run, at any time. @throws RuntimeError `RUN_UNKNOWN`, `RUN_AMBIGUOUS` */
@@ -72,10 +96,9 @@ export async function getBackgroundAgentResult(input: {
   agent_id: string
   include_output?: boolean
 }): Promise<BackgroundAgentResult> {
-  const { runtime, owner } = inScope('getBackgroundAgentResult')
-  if (owner === null) return runtime.agents.result(input)
-  const tree = await runtime.sessions.descendants(owner.id)
-  return runtime.agents.result({ ...input, within: new Set(tree.map((row) => row.id)) })
+  const scope = inScope('getBackgroundAgentResult')
+  const within = await treeOf(scope)
+  return scope.runtime.agents.result({ ...input, ...(within && { within }) })
 }
 
 /** The project's background agents, by status. */

@@ -4,7 +4,8 @@ import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { AgentContext } from '../../machines/agent.machine.ts'
 import type { CommandOutput, CommandSpec } from './define-agent.ts'
 import { defineTool, type Tool } from './define-tool.ts'
-import { interrupted, type Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
+import { interrupted } from './journal-errors.ts'
 import type { LogLines } from './log-lines.ts'
 import { RecordedError } from './recorded-error.ts'
 import { callTool, type ToolCaller, type ToolCallHost } from './tool-call.ts'
@@ -51,8 +52,9 @@ export function runCommandStep(at: CommandHost, name: string, spec: CommandSpec)
     execute: async ({ call_id }) =>
       (await callTool(host, caller, {
         callId: call_id,
-        tool: commandTool(at, name),
-        input: { name, ...spec },
+        tool: commandTool(at, name, spec.env),
+        // Values of the environment may be secret: they stay out of the log.
+        input: { name, ...spec, env: Object.keys(spec.env ?? {}) },
       })) as CommandOutput,
   })
 }
@@ -62,12 +64,17 @@ const specSchema = z.object({
   command: z.string().min(1),
   args: z.array(z.string()).readonly().default([]),
   cwd: z.string().optional(),
-  env: z.record(z.string(), z.string()).optional(),
+  /** Names only. */
+  env: z.array(z.string()),
   timeoutMs: z.number().positive().optional(),
 })
 
 /** A command is a tool whose process is recorded before it begins; a leftover is ended before it runs again. */
-function commandTool({ host, context, journal, logs, caller }: CommandHost, name: string): Tool {
+function commandTool(
+  { host, context, journal, logs, caller }: CommandHost,
+  name: string,
+  env: CommandSpec['env'],
+): Tool {
   const { engine, commands } = host
   return defineTool({
     name: 'command',
@@ -76,8 +83,8 @@ function commandTool({ host, context, journal, logs, caller }: CommandHost, name
     estimate: () => 0,
     inDoubt: 'retry',
     async execute(input, { call_id }) {
-      const spec = input as CommandSpec
-      const leftover = journal.processes.get(call_id)
+      const spec = { ...input, env } as CommandSpec
+      const leftover = journal.records.processes.get(call_id)
       if (leftover !== undefined) await commands.endLeftover(leftover)
       const outcome = await commands.run(spec, {
         signal: caller.signal,

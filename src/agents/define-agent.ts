@@ -1,6 +1,7 @@
 /** How users bind code to an agent id: a function, or a command in a child process. */
 import type { z } from 'zod'
 import type { Role } from '../../machines/session-record.ts'
+import { RuntimeError } from '../runtime/runtime-error.ts'
 import type { HandlerContext } from './handler-context.ts'
 
 /** A command to run as a child process, without a shell. */
@@ -65,7 +66,9 @@ export function defineAgent(
   first: string | FunctionAgentOptions<z.ZodType, unknown> | CommandAgentOptions<z.ZodType>,
   handler?: (ctx: HandlerContext, input: never) => unknown,
 ): AgentDefinition {
-  const options = typeof first === 'string' ? { id: first, run: handler ?? (() => undefined) } : first
+  const options =
+    typeof first === 'string' ? ({ id: first, run: handler } as FunctionAgentOptions<z.ZodType, unknown>) : first
+  assertUsable(options)
   const run =
     'command' in options
       ? (ctx: HandlerContext, input: never) => ctx.command('command', options.command(input))
@@ -77,4 +80,18 @@ export function defineAgent(
     schema: 'input' in options ? options.input : undefined,
     run: async (ctx, input) => run(ctx, input as never),
   }
+}
+
+/** Said where the mistake is, and not when the first run fails. */
+function assertUsable(options: { readonly id?: unknown; readonly run?: unknown; readonly command?: unknown }): void {
+  const idIsGood = typeof options.id === 'string' && options.id.trim() !== ''
+  if (idIsGood && [options.run, options.command].some((code) => typeof code === 'function')) return
+  throw new RuntimeError('INPUT_INVALID', {
+    happened: idIsGood
+      ? `defineAgent was given no code for "${String(options.id)}".`
+      : 'defineAgent was given no id.',
+    expected: 'An id or pattern, and a function as `run` or `command`.',
+    todo: 'Write defineAgent({ id: "work-*", run: async (ctx, input) => { … } }).',
+    details: { path: idIsGood ? 'run' : 'id' },
+  })
 }

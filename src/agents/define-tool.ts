@@ -1,6 +1,7 @@
 /** How users declare a tool: what it may touch, what it costs, what to do when its outcome is in doubt. */
 import type { z } from 'zod'
 import { assertCapability } from '../permissions/trigger.ts'
+import { RuntimeError } from '../runtime/runtime-error.ts'
 
 /** What a tool's implementation gets beside its input. */
 export type ToolContext = {
@@ -12,9 +13,13 @@ export type ToolContext = {
   readonly project: string
   readonly agent_role: string
   readonly signal: AbortSignal
-  log(line: string): void
+  readonly log: (line: string) => void
   /** Books what the call really cost, in USD, and the tokens it used. */
-  spend(cost: { readonly usd: number; readonly tokens?: number; readonly what?: string }): Promise<void>
+  readonly spend: (cost: {
+    readonly usd: number
+    readonly tokens?: number
+    readonly what?: string
+  }) => Promise<void>
 }
 
 /** After a crash in the middle: run it again, ask the world whether it happened, or ask a person. */
@@ -53,7 +58,8 @@ export interface Tool<TSchema extends z.ZodType = z.ZodType, TOutput = unknown> 
 /**
  * Declares a tool. Its calls go through the hooks, and each is a recorded step of the handler that makes it.
  *
- * @throws PermissionError `PM_INVALID_CAPABILITY` for a name that would slip past triggers.
+ * @throws PermissionError `PM_INVALID_CAPABILITY` for a name that would slip past triggers; RuntimeError
+ * `INPUT_INVALID` for `inDoubt: 'verify'` without a `verify`.
  */
 export function defineTool<TSchema extends z.ZodType, TOutput>(
   options: ToolOptions<TSchema, TOutput>,
@@ -62,5 +68,15 @@ export function defineTool<TSchema extends z.ZodType, TOutput>(
   for (const [index, capability] of options.capabilities.entries()) {
     assertCapability(capability, `capabilities[${index}]`)
   }
+  if (options.inDoubt === 'verify' && options.verify === undefined) throw cannotVerify(options.name)
   return { ...options, estimate: options.estimate, verify: options.verify }
+}
+
+function cannotVerify(name: string): RuntimeError {
+  return new RuntimeError('INPUT_INVALID', {
+    happened: `Tool "${name}" wants to verify what is in doubt, and has no \`verify\`.`,
+    expected: "With inDoubt: 'verify', a function that says whether the call happened.",
+    todo: "Add `verify`, or use inDoubt: 'ask' or 'retry'.",
+    details: { path: 'verify' },
+  })
 }

@@ -9,9 +9,10 @@ import type { SessionService } from '../sessions/session-service.ts'
 import { microUsdOf } from '../billing/micro-usd.ts'
 import type { AnyAgentDefinition } from './define-agent.ts'
 import type { HandlerContext } from './handler-context.ts'
-import { isInterruption, Journal, readJournal } from './journal.ts'
+import { Journal } from './journal.ts'
+import { readJournal } from './journal-records.ts'
 import { createLogLines, type LogLines } from './log-lines.ts'
-import { errorRecord } from './recorded-error.ts'
+import { errorRecord, RecordedError } from './recorded-error.ts'
 import { runCommandStep, type CommandPort } from './command-step.ts'
 import { callTool, type ToolCaller, type ToolCallHost } from './tool-call.ts'
 
@@ -21,6 +22,7 @@ export type RunnerHost = ToolCallHost & {
   readonly commands: CommandPort
   /** The runtime, as ambient functions find it in the scope. */
   readonly runtime: () => unknown
+  readonly leftovers: Leftovers
   definition(agentId: string): AnyAgentDefinition | undefined
 }
 
@@ -33,45 +35,82 @@ type Attempt = {
   readonly signal: AbortSignal
 }
 
-/** Runs the handler; resolves when its end is on disk, or when it was stopped from outside. */
-export async function runHandler(host: RunnerHost, runId: string, signal: AbortSignal): Promise<void> {
-  const context = await agentContext(host.engine, runId)
-  const attempt = await begin(host, context, signal)
-  const stop = (): void => attempt.journal.stop()
-  signal.addEventListener('abort', stop)
-  try {
-    const end = await ending(attempt)
-    if (end === undefined || signal.aborted) return
-    await attempt.logs.flush()
-    await host.engine.sendOutcome(runId, { ...end, at: isoTime(host.engine.clock) } as never, {
-      source: runId,
-    })
-  } finally {
-    signal.removeEventListener('abort', stop)
-    attempt.journal.stop()
-  }
-}
-
-async function begin(host: RunnerHost, context: AgentContext, signal: AbortSignal): Promise<Attempt> {
-  const { engine } = host
-  const { clock } = engine
-  const runId = context.run_id
-  const at = (): string => isoTime(clock)
-  await engine.sendOutcome(runId, { type: 'agent.began', attempt: context.attempts + 1, at: at() } as never)
-  const journal = new Journal(await readJournal(engine.store, runId), {
-    runId,
-    clock,
-    record: (event) => engine.sendOutcome(runId, event, { source: runId }),
-  })
-  const logs = createLogLines(clock, async (lines) => {
-    await engine.sendOutcome(runId, { type: 'agent.logged', lines, at: at() } as never, { source: runId })
-  })
-  return { host, context: { ...context, attempts: context.attempts + 1 }, journal, logs, signal }
-}
-
 type End =
   | { readonly type: 'agent.succeeded'; readonly output: unknown }
   | { readonly type: 'agent.failed' | 'agent.parked'; readonly error: ErrorRecord }
+
+/** How long a resumed run waits for what its stopped attempt still has under way, before it runs that again. */
+const LEFTOVER_WAIT_MS = 5_000
+
+/** Attempts that were stopped with work under way, by run id. */
+export type Leftovers = Map<string, Promise<void>>
+
+/** Runs the handler; resolves when its end is on disk, or when it was stopped from outside. */
+export async function runHandler(host: RunnerHost, runId: string, signal: AbortSignal): Promise<void> {
+  const { engine } = host
+  const say = (end: End): Promise<unknown> =>
+    engine.sendOutcome(runId, { ...end, at: isoTime(engine.clock) } as never, { source: runId })
+  let attempt: Attempt | undefined
+  try {
+    await leftover(host, runId)
+    if (signal.aborted) return
+    const begun = await begin(host, runId, signal)
+    if ('type' in begun) return void (await say(begun))
+    attempt = begun
+    const end = await ending(attempt)
+    if (end === undefined) return
+    await attempt.logs.flush()
+    await say(end)
+  } catch (error) {
+    if (signal.aborted) return
+    // Nobody else would look: a run without a handler must not count as running.
+    await say({ type: 'agent.parked', error: errorRecord(error) })
+    engine.onError(error)
+  } finally {
+    attempt?.journal.stop()
+  }
+}
+
+async function leftover({ engine, leftovers }: RunnerHost, runId: string): Promise<void> {
+  const before = leftovers.get(runId)
+  if (before === undefined) return
+  const { clock } = engine
+  let timer: unknown
+  const enough = new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, LEFTOVER_WAIT_MS)))
+  await Promise.race([before, enough])
+  clock.clearTimeout(timer)
+}
+
+/** Records that an attempt begins, and reads what the earlier ones did. A missing hook parks the run instead. */
+async function begin(host: RunnerHost, runId: string, signal: AbortSignal): Promise<Attempt | End> {
+  const { engine, registry, leftovers } = host
+  const { clock } = engine
+  const before = await agentContext(engine, runId)
+  const attempt = before.attempts + 1
+  const hooks = registry.names()
+  const send = (event: object): Promise<{ accepted: boolean }> =>
+    engine.sendOutcome(runId, event as never, { source: runId })
+  await send({ type: 'agent.began', attempt, hooks, at: isoTime(clock) })
+  const missing = before.hooks.filter((name) => !hooks.includes(name))
+  if (missing.length > 0) return { type: 'agent.parked', error: missingHooks(runId, missing) }
+
+  const records = await readJournal(engine.store, runId)
+  const journal = new Journal(records, { runId, attempt, clock, record: send })
+  const logs = createLogLines(clock, {
+    ownRecorded: records.ownLines,
+    record: async (batch) => void (await send({ type: 'agent.logged', ...batch, at: isoTime(clock) })),
+  })
+  const stop = (): void => {
+    journal.stop()
+    const settled = journal.idle().then(() => logs.flush())
+    const done = settled.catch(() => {}).finally(() => leftovers.get(runId) === done && leftovers.delete(runId))
+    leftovers.set(runId, done as Promise<void>)
+    logs.flush().catch(() => {})
+  }
+  if (signal.aborted) stop()
+  else signal.addEventListener('abort', stop, { once: true })
+  return { host, context: { ...before, attempts: attempt, hooks }, journal, logs, signal }
+}
 
 /** Runs the handler's code; `undefined` when it was stopped and goes on another time. */
 async function ending(attempt: Attempt): Promise<End | undefined> {
@@ -87,24 +126,43 @@ async function ending(attempt: Attempt): Promise<End | undefined> {
     signal,
     current: context.owner_id,
     children: [],
+    claimed: new Set(),
   }
-  try {
+  const run = async (): Promise<unknown> => {
     const input =
       definition.schema === undefined
         ? context.input
         : checkedInput(definition.schema, context.input, `Agent "${context.agent_id}"`)
-    const ctx = handlerContext(attempt)
-    const output = await runInScope(scope, () => definition.run(ctx, input as never))
+    return runInScope(scope, () => definition.run(handlerContext(attempt), input as never))
+  }
+  try {
+    // Whatever the handler makes of a doubt or a divergence: nothing it goes on to do can be trusted.
+    const blocked = journal.blocked.then((error) => ({ kind: 'blocked', error }) as const)
+    const outcome = await Promise.race([blocked, settle(run)])
     if (signal.aborted) return undefined
-    if (journal.diverged !== undefined) return { type: 'agent.parked', error: errorRecord(journal.diverged) }
+    if (outcome.kind === 'blocked') return { type: 'agent.parked', error: errorRecord(outcome.error) }
+    await journal.handlerEnded()
+    if (outcome.kind === 'failed') {
+      await endOwner(attempt, 'interrupted')
+      return { type: 'agent.failed', error: errorRecord(outcome.error) }
+    }
     await endOwner(attempt, 'completed')
-    return { type: 'agent.succeeded', output }
+    return { type: 'agent.succeeded', output: outcome.output }
   } catch (error) {
-    if (signal.aborted || isInterruption(error)) return undefined
-    const blocking = journal.diverged ?? (isParking(error) ? error : undefined)
-    if (blocking !== undefined) return { type: 'agent.parked', error: errorRecord(blocking) }
-    await endOwner(attempt, 'interrupted')
-    return { type: 'agent.failed', error: errorRecord(error) }
+    if (signal.aborted) return undefined
+    return { type: 'agent.parked', error: errorRecord(error) }
+  }
+}
+
+type Settled =
+  | { readonly kind: 'succeeded'; readonly output: unknown; }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+async function settle(run: () => Promise<unknown>): Promise<Settled> {
+  try {
+    return { kind: 'succeeded', output: await run() }
+  } catch (error) {
+    return { kind: 'failed', error }
   }
 }
 
@@ -119,8 +177,14 @@ async function endOwner(
     name: `end:${reason}`,
     execute: async () => {
       const { status } = await host.sessions.get(context.owner_id)
-      if (status === 'active' || (status === 'paused' && reason === 'completed')) {
+      if (status !== 'active' && !(status === 'paused' && reason === 'completed')) return { ended: false }
+      try {
         await host.sessions.end(context.owner_id, { reason })
+        return { ended: true }
+      } catch (error) {
+        // A hook keeps the session open, on the record; the run has ended all the same.
+        if ((error as { code?: unknown }).code !== 'SESSION_REFUSED') throw error
+        return { ended: false }
       }
     },
   })
@@ -129,16 +193,29 @@ async function endOwner(
 function handlerContext(attempt: Attempt): HandlerContext {
   const { host, context, journal, logs, signal } = attempt
   const { engine } = host
-  const spend: HandlerContext['spend'] = async (cost) => {
+  const book = async (cost: Cost, spend_id: string): Promise<void> => {
     const fact = {
       type: 'agent.spent',
       tokens: cost.tokens ?? 0,
       cost_micro_usd: microUsdOf(cost.usd, 'spend.usd'),
       what: cost.what ?? '',
+      spend_id,
       at: isoTime(engine.clock),
     }
     await engine.sendOutcome(context.run_id, fact as never, { source: context.run_id })
   }
+  const spendAtOnce = (cost: Cost): Promise<void> => book(cost, host.newId('spend'))
+  const spendOnce = (cost: Cost): Promise<void> =>
+    journal.call({
+      kind: 'spend',
+      name: cost.what ?? 'cost',
+      prepare: () => ({ spend_id: host.newId('spend') }),
+      execute: async ({ spend_id }) => {
+        if (!journal.records.booked.has(spend_id)) await book(cost, spend_id)
+      },
+    })
+  const progress = (input: { phase?: string; percent?: number }): Promise<void> =>
+    host.sessions.progress(context.owner_id, input)
   const caller: ToolCaller = {
     run_id: context.run_id,
     agent_id: context.agent_id,
@@ -147,7 +224,7 @@ function handlerContext(attempt: Attempt): HandlerContext {
     project: context.project,
     signal,
     log: (line) => logs.add(line),
-    spend,
+    spend: spendAtOnce,
   }
   return {
     run_id: context.run_id,
@@ -160,8 +237,13 @@ function handlerContext(attempt: Attempt): HandlerContext {
     started_at: context.started_at ?? context.at,
     attempt: context.attempts,
     signal,
-    log: (line) => logs.add(line),
-    spend: (cost) => journal.call({ kind: 'spend', name: cost.what ?? 'cost', execute: () => spend(cost) }),
+    log: (line) => logs.add(line, { own: !journal.inside }),
+    // Inside of a step both belong to that step: what it costs, it costs again when it runs again.
+    spend: (cost) => (journal.inside ? spendAtOnce(cost) : spendOnce(cost)),
+    progress: (input) =>
+      journal.inside
+        ? progress(input)
+        : journal.call({ kind: 'progress', name: input.phase ?? 'progress', execute: () => progress(input) }),
     step: (name, fn) =>
       journal.call({
         kind: 'step',
@@ -179,24 +261,14 @@ function handlerContext(attempt: Attempt): HandlerContext {
       }),
     command: (name, spec) => runCommandStep({ ...attempt, caller }, name, spec),
     patch: (id) => journal.patch(id),
-    progress: (input) =>
-      journal.call({
-        kind: 'progress',
-        name: input.phase ?? 'progress',
-        execute: () => host.sessions.progress(context.owner_id, input),
-      }),
   }
 }
+
+type Cost = Parameters<HandlerContext['spend']>[0]
 
 async function agentContext(engine: Engine, runId: string): Promise<AgentContext> {
   const found = await engine.find(runId)
   return (found?.actor.getSnapshot() as unknown as { context: AgentContext }).context
-}
-
-/** Errors that wait for a person instead of failing the run. */
-function isParking(error: unknown): boolean {
-  const { code } = error as { code?: unknown }
-  return code === 'TOOL_IN_DOUBT' || code === 'HANDLER_DIVERGED'
 }
 
 export function unknownAgent(agentId: string): RuntimeError {
@@ -206,4 +278,17 @@ export function unknownAgent(agentId: string): RuntimeError {
     todo: `Add defineAgent({ id: "${agentId}", … }) to the runtime's agents and start it again.`,
     details: { agent_id: agentId },
   })
+}
+
+/** What was begun under a hook's guard does not go on without it. */
+function missingHooks(runId: string, missing: readonly string[]): ErrorRecord {
+  const names = missing.map((name) => `"${name}"`).join(', ')
+  return errorRecord(
+    new RecordedError({
+      name: 'RuntimeError',
+      code: 'HOOK_MISSING',
+      message: `Run "${runId}" was begun under the permission hook ${names}, which is not registered now. Expected every hook that guarded a run to guard it to its end. Register it and open the runtime again; or resume the run, if it may go on without.`,
+      details: { run_id: runId, hooks: [...missing] },
+    }),
+  )
 }

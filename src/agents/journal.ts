@@ -1,70 +1,27 @@
 /**
- * The journal of one handler's durable calls: what was recorded is returned, what was not is run and recorded.
+ * The journal of one attempt of a handler: calls with a recorded outcome return it, the others are run and recorded.
  *
- * Owns: the recorded calls of the run, the order in which this attempt makes its calls.
- * Never: runs a call that has a recorded outcome.
+ * Owns: this attempt's calls, and which of them are under way.
+ * Never: runs a call that has a recorded outcome, or makes a call inside of another.
  *
- * I1. A call is known by kind, name and ordinal, and by its place in the order of calls; both must agree with the log.
- * I2. Recorded outcomes are returned in the order in which they were recorded, so that parallel branches of a
- *     restarted handler interleave as they did.
- * I3. After `stop`, no call starts and no outcome is recorded.
+ * I1. A call is known by kind, name and ordinal; calls and outcomes come in the order of the log (`ReplayOrder`).
+ * I2. Outcomes are given to the handler in the order in which they are recorded.
+ * I3. After `stop` no call starts and none returns; what was under way may still record its success, and then
+ *     the next attempt has it.
  */
-import type { EventStore } from '../../eventstore/event-store.ts'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { copyAsJson } from '../../eventstore/payload.ts'
 import type { ErrorRecord, StepRef } from '../../machines/agent.machine.ts'
-import type { Clock } from '../runtime/clock.ts'
-import { RuntimeError } from '../runtime/runtime-error.ts'
+import { isoTime, type Clock } from '../runtime/clock.ts'
 import type { DurableCall, DurableCalls } from '../sessions/scope.ts'
+import { diverged, interrupted, nested } from './journal-errors.ts'
+import type { JournalRecords, Outcome, RecordedCall } from './journal-records.ts'
 import { errorFrom, errorRecord } from './recorded-error.ts'
-
-/** After this long without any call, a recorded outcome no longer waits for an earlier one that nobody asks for. */
-const RELEASE_GRACE_MS = 250
-
-type Outcome =
-  | { readonly kind: 'completed'; readonly output: unknown; readonly order: number }
-  | { readonly kind: 'failed'; readonly error: ErrorRecord; readonly order: number }
-
-type RecordedCall = { readonly ref: StepRef; data: unknown; outcome: Outcome | undefined }
-
-export type JournalRecords = {
-  readonly calls: readonly RecordedCall[]
-  /** The last process started for a command call, by the call's key. */
-  readonly processes: ReadonlyMap<string, unknown>
-}
-
-/** Reads what a run's stream has recorded of its handler's calls. */
-export async function readJournal(store: EventStore, runId: string): Promise<JournalRecords> {
-  const calls = new Map<string, RecordedCall>()
-  const processes = new Map<string, unknown>()
-  let order = 0
-  for await (const event of store.readStream(runId)) {
-    const step = event.payload as unknown as StepRef & {
-      data?: unknown
-      output?: unknown
-      error: ErrorRecord
-      process?: unknown
-    }
-    if (event.event_type === 'command.started') processes.set(step.key, step.process)
-    if (!event.event_type.startsWith('step.')) continue
-    const { key, kind, name, ordinal, seq } = step
-    const call = calls.get(key) ?? {
-      ref: { key, kind, name, ordinal, seq },
-      data: undefined,
-      outcome: undefined,
-    }
-    calls.set(key, call)
-    if (event.event_type === 'step.started') call.data = step.data
-    if (event.event_type === 'step.completed') {
-      call.outcome ??= { kind: 'completed', output: step.output, order: order++ }
-    }
-    if (event.event_type === 'step.failed')
-      call.outcome ??= { kind: 'failed', error: step.error, order: order++ }
-  }
-  return { calls: [...calls.values()], processes }
-}
+import { ReplayOrder, type ReplayItem } from './replay-order.ts'
 
 export type JournalHost = {
   readonly runId: string
+  readonly attempt: number
   readonly clock: Clock
   /** Appends a fact to the run's stream; its receipt says whether the machine took it. */
   record(event: { type: string }): Promise<{ accepted: boolean }>
@@ -73,160 +30,211 @@ export type JournalHost = {
 type StepEvent = StepRef & {
   readonly type: string
   readonly data?: unknown
+  readonly after?: number
   readonly output?: unknown
   readonly error?: ErrorRecord
 }
 
+type Kind = { readonly kind: string; readonly name: string }
+
+/** In which call of which journal the current code runs. */
+const insideCall = new AsyncLocalStorage<{ readonly journal: Journal; readonly call: Kind }>()
+
 export class Journal implements DurableCalls {
-  readonly processes: ReadonlyMap<string, unknown>
+  readonly records: JournalRecords
   readonly #host: JournalHost
-  readonly #bySeq: ReadonlyMap<number, RecordedCall>
-  readonly #byKey: ReadonlyMap<string, RecordedCall>
+  readonly #order: ReplayOrder
   readonly #ordinals = new Map<string, number>()
-  readonly #released = new Set<number>()
-  readonly #waiting = new Map<number, () => void>()
-  #seq = 0
+  readonly #patches = new Map<string, Promise<boolean>>()
+  readonly #underWay = new Set<Promise<unknown>>()
+  /** Ends the wait of whoever awaits a call under way. */
+  readonly #interrupts = new Set<(error: unknown) => void>()
+  #seq: number
+  /** How many outcomes the handler has been given. */
+  #given = 0
+  /** Settles when every outcome recorded so far has been given. */
+  #lastGiven: Promise<void> = Promise.resolve()
   #stopped = false
-  #idle: unknown
-  /** Set at the first call that does not match the log; the run is parked for it. */
-  diverged: RuntimeError | undefined
+  #blockedBy: Error | undefined
+  /** Resolves with the reason when the handler cannot go on before a person has done something. */
+  readonly blocked: Promise<Error>
+  #block!: (error: Error) => void
 
   constructor(records: JournalRecords, host: JournalHost) {
+    this.records = records
     this.#host = host
-    this.processes = records.processes
-    this.#bySeq = new Map(records.calls.map((call) => [call.ref.seq, call]))
-    this.#byKey = new Map(records.calls.map((call) => [call.ref.key, call]))
+    this.#seq = records.calls.size
+    this.#order = new ReplayOrder(records.order, {
+      clock: host.clock,
+      onStall: (stall) => this.#blockBy(diverged(host.runId, stall)),
+    })
+    this.blocked = new Promise((resolve) => (this.#block = resolve))
   }
 
+  /** True while the current code runs inside one of this journal's calls. */
+  get inside(): boolean {
+    return insideCall.getStore()?.journal === this
+  }
+
+  /** Stops the attempt: whoever waits for a call gets `WORK_INTERRUPTED`. */
   stop(): void {
     this.#stopped = true
-    this.#host.clock.clearTimeout(this.#idle)
+    this.#interrupt(interrupted(this.#host.runId))
   }
 
-  async call<TData, TResult>(call: DurableCall<TData, TResult>): Promise<TResult> {
-    this.#assertRunning(call)
-    const ref = this.#nextRef(call)
-    const recorded = this.#recorded(ref)
-    if (recorded?.outcome !== undefined) return this.#return<TResult>(recorded.outcome)
-    // A call that was under way when the process died keeps what was prepared for it.
-    const data = recorded === undefined ? (call.prepare?.() as TData) : (recorded.data as TData)
-    await this.#record({ ...ref, type: 'step.started', data: data ?? null })
-    return this.#run(call, ref, data)
+  /** Resolves when nothing of this attempt is under way any more. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+  }
+
+  /** The handler has ended. @throws RuntimeError `HANDLER_DIVERGED` if the log has more of its calls. */
+  handlerEnded(): Promise<void> {
+    return this.#order.handlerEnded()
+  }
+
+  call<TData, TResult>(call: DurableCall<TData, TResult>): Promise<TResult> {
+    const result = this.#call(call)
+    // Its outcome is on record: who does not await it must not crash the process when the run is stopped.
+    result.catch(() => {})
+    return result
   }
 
   /** Marks changed code: true where the new code may run, false where the log was written by the old one. */
-  async patch(id: string): Promise<boolean> {
-    const here = this.#bySeq.get(this.#seq)
-    if (here !== undefined && here.ref.kind === 'patch' && here.ref.name === id) {
-      return this.call({ kind: 'patch', name: id, execute: async () => true })
-    }
-    const laterRecorded = [...this.#bySeq.keys()].some((seq) => seq >= this.#seq)
-    if (laterRecorded) return false
-    return this.call({ kind: 'patch', name: id, execute: async () => true })
+  patch(id: string): Promise<boolean> {
+    // One answer per id: a loop must not change its code in the middle.
+    const known = this.#patches.get(id)
+    if (known !== undefined) return known
+    const mark = { kind: 'patch', name: id, execute: async () => true }
+    const isNew = this.records.calls.has(`patch:${id}:1`) || !this.#order.callsAhead
+    const answer = isNew ? this.call(mark) : Promise.resolve(false)
+    this.#patches.set(id, answer)
+    return answer
   }
 
-  async #run<TData, TResult>(call: DurableCall<TData, TResult>, ref: StepRef, data: TData): Promise<TResult> {
+  async #call<TData, TResult>(call: DurableCall<TData, TResult>): Promise<TResult> {
+    this.#assertMayCall(call)
+    const key = this.#nextKey(call)
+    const recorded = this.records.calls.get(key)
+    if (recorded === undefined) {
+      if (!this.#order.live) await this.#order.end(key)
+      const ref = { key, kind: call.kind, name: call.name, ordinal: ordinalOf(key), seq: this.#seq++ }
+      return this.#begin(call, { ref, data: call.prepare?.() as TData })
+    }
+    await this.#order.turn({ kind: 'call', key })
+    if (recorded.outcome !== undefined) return this.#replayed<TResult>(recorded, recorded.outcome)
+    // It was under way when the process died: it keeps what was prepared for it.
+    return this.#begin(call, { ref: recorded.ref, data: recorded.data as TData })
+  }
+
+  async #replayed<TResult>({ ref }: RecordedCall, outcome: Outcome): Promise<TResult> {
+    const item: ReplayItem = { kind: 'outcome', key: ref.key }
+    await this.#order.turn(item)
+    this.#given += 1
+    if (outcome.kind === 'failed') throw errorFrom(outcome.error)
+    return (outcome.hasOutput ? outcome.output : undefined) as TResult
+  }
+
+  async #begin<TData, TResult>(
+    call: DurableCall<TData, TResult>,
+    { ref, data }: { readonly ref: StepRef; readonly data: TData },
+  ): Promise<TResult> {
+    const started = { ...ref, type: 'step.started', data: data ?? null, after: this.#given }
+    if (!(await this.#record(started))) throw interrupted(this.#host.runId, ref.key)
+    this.#assertRunning(call)
+    const work = this.#execute(call, ref, data)
+    this.#underWay.add(work)
+    return new Promise<TResult>((resolve, reject) => {
+      this.#interrupts.add(reject)
+      const done = (): void => {
+        this.#underWay.delete(work)
+        this.#interrupts.delete(reject)
+      }
+      work.then(resolve, reject).then(done, done)
+    })
+  }
+
+  async #execute<TData, TResult>(
+    call: DurableCall<TData, TResult>,
+    ref: StepRef,
+    data: TData,
+  ): Promise<TResult> {
     let output: TResult
     try {
-      output = await call.execute(data)
+      output = await insideCall.run({ journal: this, call }, async () => call.execute(data))
     } catch (error) {
-      if (this.#stopped || isInterruption(error)) throw error
-      const record = errorRecord(error)
-      await this.#record({ ...ref, type: 'step.failed', error: record })
+      // After a stop, a failure may be nothing but the stop itself: it is no outcome.
+      if (this.#stopped) throw error
+      // Whether it happened is not known, so there is no outcome yet.
+      if (isDoubt(error)) throw this.#blockBy(error)
+      const record: ErrorRecord = errorRecord(error)
+      await this.#give({ ...ref, type: 'step.failed', error: record })
       throw errorFrom(record, error)
     }
     // What a restarted handler will get is what this one gets: the value as JSON gives it back.
-    const kept = copyAsJson(output, { root: call.name, outcome: true }).value as TResult
-    await this.#record({ ...ref, type: 'step.completed', ...(output !== undefined && { output: kept }) })
-    return output === undefined ? output : kept
+    const kept = copyAsJson(output, { root: () => call.name, outcome: true })
+    await this.#give({ ...ref, type: 'step.completed', ...(output !== undefined && { output }) })
+    return (output === undefined ? undefined : kept.value) as TResult
   }
 
-  async #record(event: StepEvent): Promise<void> {
-    this.#assertRunning(event)
-    const { accepted } = await this.#host.record({
-      ...event,
-      at: new Date(this.#host.clock.now()).toISOString(),
-    } as {
-      type: string
-    })
-    if (!accepted) throw interrupted(this.#host.runId)
+  /** Records an outcome; resolves when it is the handler's turn to have it (I2). */
+  async #give(event: StepEvent): Promise<void> {
+    const recorded = this.#record(event)
+    const before = this.#lastGiven
+    let next!: () => void
+    this.#lastGiven = new Promise((resolve) => (next = resolve))
+    try {
+      const accepted = await recorded
+      await before
+      if (!this.#order.live) await this.#order.end()
+      if (!accepted) throw interrupted(this.#host.runId, event.key)
+      this.#given += 1
+    } finally {
+      // What follows from this outcome at once comes first, as it will in a replay.
+      setImmediate(next)
+    }
   }
 
-  #nextRef(call: { readonly kind: string; readonly name: string }): StepRef {
-    const family = `${call.kind}:${call.name}`
+  async #record(event: StepEvent): Promise<boolean> {
+    const { attempt, clock } = this.#host
+    const { accepted } = await this.#host.record({ ...event, attempt, at: isoTime(clock) } as never)
+    return accepted
+  }
+
+  #nextKey({ kind, name }: Kind): string {
+    const family = `${kind}:${name}`
     const ordinal = (this.#ordinals.get(family) ?? 0) + 1
     this.#ordinals.set(family, ordinal)
-    return { key: `${family}:${ordinal}`, kind: call.kind, name: call.name, ordinal, seq: this.#seq++ }
+    return `${family}:${ordinal}`
   }
 
-  #recorded(ref: StepRef): RecordedCall | undefined {
-    const here = this.#bySeq.get(ref.seq)
-    const elsewhere = this.#byKey.get(ref.key)
-    if (here === elsewhere) return here
-    const expected = here?.ref.key ?? `no call, as "${ref.key}" was call ${(elsewhere?.ref.seq ?? 0) + 1}`
-    this.diverged = diverged({ runId: this.#host.runId, seq: ref.seq, expected, got: ref.key })
-    throw this.diverged
+  #assertMayCall(call: Kind): void {
+    const outer = insideCall.getStore()
+    if (outer?.journal === this) throw nested(outer.call, call)
+    this.#assertRunning(call)
   }
 
-  async #return<TResult>(outcome: Outcome): Promise<TResult> {
-    await this.#turn(outcome.order)
-    if (outcome.kind === 'failed') throw errorFrom(outcome.error)
-    return outcome.output as TResult
+  #blockBy(error: Error): Error {
+    this.#blockedBy ??= error
+    this.#block(this.#blockedBy)
+    this.#interrupt(this.#blockedBy)
+    return error
   }
 
-  /** I2: waits until every outcome recorded earlier has been returned, or nobody asks for it. */
-  async #turn(order: number): Promise<void> {
-    this.#armGrace()
-    if (order > 0 && !this.#released.has(order - 1)) {
-      await new Promise<void>((resolve) => this.#waiting.set(order, resolve))
-    }
-    this.#released.add(order)
-    // The next one follows in a later turn, so that what this one sets off comes first.
-    setImmediate(() => this.#release(order + 1))
+  #interrupt(error: Error): void {
+    this.#order.fail(error)
+    for (const interrupt of this.#interrupts) interrupt(error)
   }
 
-  #release(order: number): void {
-    const waiter = this.#waiting.get(order)
-    this.#waiting.delete(order)
-    waiter?.()
-  }
-
-  #armGrace(): void {
-    const { clock } = this.#host
-    clock.clearTimeout(this.#idle)
-    this.#idle = clock.setTimeout(() => {
-      const next = [...this.#waiting.keys()].sort((a, b) => a - b)[0]
-      if (next === undefined || this.#stopped) return
-      this.#release(next)
-      this.#armGrace()
-    }, RELEASE_GRACE_MS)
-  }
-
-  #assertRunning(call: { readonly kind: string; readonly name: string }): void {
-    if (this.diverged !== undefined) throw this.diverged
+  #assertRunning(call: Kind): void {
+    if (this.#blockedBy !== undefined) throw this.#blockedBy
     if (this.#stopped) throw interrupted(this.#host.runId, `${call.kind} "${call.name}"`)
   }
 }
 
-/** True for the errors that mean "stopped from outside": they are never recorded as an outcome. */
-export function isInterruption(error: unknown): boolean {
-  return (error as { code?: unknown } | undefined)?.code === 'WORK_INTERRUPTED'
+function isDoubt(error: unknown): error is Error {
+  return (error as { code?: unknown } | null | undefined)?.code === 'TOOL_IN_DOUBT'
 }
 
-export function interrupted(runId: string, what = 'its work'): RuntimeError {
-  return new RuntimeError('WORK_INTERRUPTED', {
-    happened: `Run "${runId}" was stopped before ${what} could go on.`,
-    expected: 'A run that is active.',
-    todo: 'Let the error pass: the run goes on from its recorded steps when it is resumed.',
-    details: { run_id: runId },
-  })
-}
-
-function diverged(at: { runId: string; seq: number; expected: string; got: string }): RuntimeError {
-  return new RuntimeError('HANDLER_DIVERGED', {
-    happened: `The handler of run "${at.runId}" made "${at.got}" its call ${at.seq + 1}; the log has "${at.expected}" there.`,
-    expected: 'A restarted handler makes its durable calls in the recorded order.',
-    todo: 'Run it with the code that began it, or guard the changed part with `await ctx.patch("some-id")`.',
-    details: { run_id: at.runId, seq: at.seq, recorded: at.expected, called: at.got },
-  })
+function ordinalOf(key: string): number {
+  return Number(key.slice(key.lastIndexOf(':') + 1))
 }

@@ -5,49 +5,93 @@
  * Never: decides whether a run may start; the hooks and the machine do.
  *
  * I1. Orchestrators and supervisors take no place: they wait for others, and must not starve them.
+ * I2. A run that waits for another gives its place up meanwhile: workagents that start workagents cannot starve
+ *     them either.
+ * I3. A place is taken under a pass and given back once by that pass: a late end of an old attempt frees nothing.
  */
 import type { Role } from '../../machines/session-record.ts'
 
+type Run = { readonly id: string; readonly role: Role | undefined }
+
+/** The right to a place; each attempt of a run has its own. */
+export type Pass = { release(): void }
+
 export type RunQueue = {
   /** Resolves when the run has a place; rejects when the signal aborts. */
-  acquire(run: { readonly id: string; readonly role: Role; readonly signal: AbortSignal }): Promise<void>
-  /** Counts a run that is at work already, as after a restart. */
-  adopt(run: { readonly id: string; readonly role: Role }): void
-  release(runId: string): void
+  acquire(run: Run & { readonly signal: AbortSignal }): Promise<Pass>
+  /** Counts a run that is at work already: it was just admitted, or it goes on after a restart. */
+  adopt(run: Run): Pass
+  /** Does `work` without a place, if the run has one; it has one again when this resolves. */
+  stepAside<T>(runId: string, work: () => Promise<T>): Promise<T>
 }
 
-export function createRunQueue(maxConcurrent: number): RunQueue {
-  const running = new Set<string>()
-  const waiting: { readonly id: string; readonly admit: () => void }[] = []
+/** `aside`: how many reasons there are not to count it now. */
+type Place = { aside: number; gone: boolean }
+type Waiting = { readonly id: string; readonly place: Place; readonly admit: () => void }
 
+const NO_PLACE: Pass = { release: () => {} }
+
+export function createRunQueue(maxConcurrent: number): RunQueue {
+  const places = new Map<string, Place>()
+  const waiting: Waiting[] = []
+
+  const taken = (): number => [...places.values()].filter((place) => place.aside === 0).length
   const admitNext = (): void => {
-    while (running.size < maxConcurrent) {
+    while (taken() < maxConcurrent) {
       const next = waiting.shift()
       if (next === undefined) return
-      running.add(next.id)
+      next.place.aside -= 1
+      if (!next.place.gone) places.set(next.id, next.place)
       next.admit()
     }
   }
+  const passOf = (id: string, place: Place): Pass => ({
+    release() {
+      if (place.gone) return
+      place.gone = true
+      if (places.get(id) === place) places.delete(id)
+      admitNext()
+    },
+  })
+
   return {
     acquire({ id, role, signal }) {
-      if (role !== 'workagent' || running.has(id)) return Promise.resolve()
+      if (role !== 'workagent') return Promise.resolve(NO_PLACE)
       return new Promise((resolve, reject) => {
-        const entry = { id, admit: () => resolve() }
-        waiting.push(entry)
-        signal.addEventListener('abort', () => {
-          const at = waiting.indexOf(entry)
-          if (at >= 0) waiting.splice(at, 1)
+        if (signal.aborted) return reject(signal.reason as Error)
+        const place: Place = { aside: 1, gone: false }
+        const leave = (): void => {
+          waiting.splice(waiting.indexOf(entry), 1)
           reject(signal.reason as Error)
-        })
+        }
+        const admit = (): void => {
+          signal.removeEventListener('abort', leave)
+          resolve(passOf(id, place))
+        }
+        const entry: Waiting = { id, place, admit }
+        waiting.push(entry)
+        signal.addEventListener('abort', leave, { once: true })
         admitNext()
       })
     },
     adopt({ id, role }) {
-      if (role === 'workagent') running.add(id)
+      if (role !== 'workagent') return NO_PLACE
+      const place = places.get(id) ?? { aside: 0, gone: false }
+      places.set(id, place)
+      return passOf(id, place)
     },
-    release(runId) {
-      running.delete(runId)
+    async stepAside(runId, work) {
+      const place = places.get(runId)
+      if (place === undefined) return work()
+      place.aside += 1
       admitNext()
+      try {
+        return await work()
+      } finally {
+        if (place.aside > 1 || place.gone || taken() < maxConcurrent) place.aside -= 1
+        // Others took it: back in line, ahead of those who have not begun.
+        else await new Promise<void>((admit) => waiting.unshift({ id: runId, place, admit }))
+      }
     },
   }
 }

@@ -84,7 +84,9 @@ export function runResult(
   return {
     run_id: context.run_id,
     agent_id: context.agent_id,
-    status: options.waitEnded === true && !isTerminal(state) ? 'timeout' : STATUS[state],
+    // Cancelled because the wait had ended is a timeout to who waited.
+    status:
+      options.waitEnded === true && (!isTerminal(state) || state === 'cancelled') ? 'timeout' : STATUS[state],
     state,
     start_time: start,
     ...(ended !== null && { end_time: ended, duration_ms: Date.parse(ended) - Date.parse(start) }),

@@ -1,4 +1,5 @@
 /** Carries one tool call from wherever its machine stands to settled: judged by hooks, begun on the record, ended. */
+import { copyAsJson } from '../../eventstore/payload.ts'
 import { toolCallMachine, type ToolCallContext } from '../../machines/tool-call.machine.ts'
 import { runAftermath } from '../permissions/aftermath.ts'
 import type { PermissionHookRegistry } from '../permissions/hook-registry.ts'
@@ -11,7 +12,7 @@ import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { checkedInput } from '../sessions/input.ts'
 import type { Tool, ToolContext } from './define-tool.ts'
-import { interrupted, isInterruption } from './journal.ts'
+import { interrupted, isInterruption } from './journal-errors.ts'
 import { errorFrom, errorRecord } from './recorded-error.ts'
 
 export type ToolCaller = {
@@ -66,12 +67,12 @@ export async function callTool(
             call_id: callId,
             tool: tool.name,
             capabilities: tool.capabilities,
-            parameters: wish.input ?? {},
+            parameters: copyAsJson(wish.input ?? {}, { root: () => 'input', outcome: false }).value,
             run_id: caller.run_id,
             session_id: caller.session_id,
             agent_role: caller.role,
             project: caller.project,
-            estimated_cost: (await tool.estimate?.(input)) ?? null,
+            estimated_cost: await estimated(tool, input),
             at: isoTime(host.engine.clock),
           },
         })
@@ -85,11 +86,17 @@ export async function callTool(
   return carryOn({ host, caller, tool, callId, actor, input: recorded })
 }
 
+/** USD; `null` for none, and for what is no number of dollars. */
+async function estimated(tool: Tool, input: never): Promise<number | null> {
+  const cost = await tool.estimate?.(input)
+  return typeof cost === 'number' && Number.isFinite(cost) && cost >= 0 ? cost : null
+}
+
 async function carryOn(call: Call): Promise<unknown> {
-  const { value, context } = call.actor.getSnapshot()
+  const { value } = call.actor.getSnapshot()
   if (value === 'requested') await judged(call)
   if (call.actor.getSnapshot().value === 'settled') return settled(call.actor.getSnapshot().context)
-  if (value === 'executing') return doubted(call, context)
+  if (value === 'executing') return doubted(call)
   return executed(call)
 }
 
@@ -131,23 +138,37 @@ function permissionRequest({ caller, tool, actor, callId }: Call): PermissionReq
 }
 
 /** It was begun before a crash and nobody knows whether it happened: by the tool's own policy. */
-async function doubted(call: Call, context: ToolCallContext): Promise<unknown> {
-  if (call.tool.inDoubt === 'retry') return executed(call)
-  if (call.tool.inDoubt === 'verify' && call.tool.verify !== undefined) {
-    const answer = await call.tool.verify(call.input, toolContext(call))
-    if (!answer.happened) return executed(call)
-    await call.actor.send({
-      type: 'tool.succeeded',
-      output: answer.output,
-      at: isoTime(call.host.engine.clock),
-    })
-    return settled(call.actor.getSnapshot().context)
+async function doubted(call: Call): Promise<unknown> {
+  const { tool } = call
+  if (tool.inDoubt === 'retry') return executed(call)
+  if (tool.inDoubt === 'ask' || tool.verify === undefined) throw await inDoubt(call)
+  const answer = await verified(call, tool.verify)
+  if (!answer.happened) return executed(call)
+  return succeeded(call, answer.output)
+}
+
+async function verified(
+  call: Call,
+  verify: NonNullable<Tool['verify']>,
+): Promise<Awaited<ReturnType<typeof verify>>> {
+  try {
+    return await verify(call.input, toolContext(call))
+  } catch (error) {
+    if (call.caller.signal.aborted) throw interrupted(call.caller.run_id)
+    throw await inDoubt(call, error)
   }
-  throw new RuntimeError('TOOL_IN_DOUBT', {
-    happened: `Tool "${call.tool.name}" (${call.callId}) was begun ${context.attempts} time(s) and its outcome is not known.`,
+}
+
+/** Says on the record that a person is asked. */
+async function inDoubt({ actor, tool, callId, host }: Call, cause?: unknown): Promise<RuntimeError> {
+  const { attempts, in_doubt } = actor.getSnapshot().context
+  if (!in_doubt) await actor.send({ type: 'tool.doubted', at: isoTime(host.engine.clock) })
+  return new RuntimeError('TOOL_IN_DOUBT', {
+    happened: `Tool "${tool.name}" (${callId}) was begun ${attempts} time(s) and its outcome is not known.`,
     expected: 'A recorded outcome; the process died in between.',
-    todo: 'Find out whether it happened and resume the run; or declare inDoubt: "retry" or a verify function.',
-    details: { call_id: call.callId, tool: call.tool.name },
+    todo: `Find out whether it happened, say so with runtime.agents.settleCall("${callId}", { happened: true, output } or { happened: false }), and resume the run.`,
+    details: { call_id: callId, tool: tool.name },
+    cause,
   })
 }
 
@@ -156,24 +177,25 @@ async function executed(call: Call): Promise<unknown> {
   const { clock } = call.host.engine
   if (caller.signal.aborted) throw interrupted(caller.run_id)
   await actor.send({ type: 'tool.started', at: isoTime(clock) })
+  let output: unknown
   try {
-    const output = await tool.execute(call.input, toolContext(call))
-    await call.host.engine.sendOutcome(call.callId, {
-      type: 'tool.succeeded',
-      output,
-      at: isoTime(clock),
-    } as never)
-    await aftermath(call, undefined, { kind: 'succeeded', result: output })
+    output = await tool.execute(call.input, toolContext(call))
   } catch (error) {
     // Stopped in the middle: what happened is not known, so nothing is recorded and the policy decides next time.
     if (caller.signal.aborted || isInterruption(error)) throw interrupted(caller.run_id)
-    if (actor.getSnapshot().value === 'executing') {
-      await actor.send({ type: 'tool.failed', error: errorRecord(error), at: isoTime(clock) })
-      await aftermath(call, undefined, { kind: 'failed', error })
-    }
+    await actor.send({ type: 'tool.failed', error: errorRecord(error), at: isoTime(clock) })
+    await aftermath(call, undefined, { kind: 'failed', error })
     throw error
   }
-  return settled(actor.getSnapshot().context)
+  return succeeded(call, output)
+}
+
+async function succeeded(call: Call, output: unknown): Promise<unknown> {
+  const { engine } = call.host
+  const fact = { type: 'tool.succeeded', output, at: isoTime(engine.clock) }
+  await engine.sendOutcome(call.callId, fact as never, { source: call.caller.run_id })
+  await aftermath(call, undefined, { kind: 'succeeded', result: output })
+  return settled(call.actor.getSnapshot().context)
 }
 
 function settled(context: ToolCallContext): unknown {
@@ -189,8 +211,6 @@ function settled(context: ToolCallContext): unknown {
         hook: outcome.verdict.by,
         tool_name: context.tool,
       })
-    case 'in_doubt':
-      throw new Error(`tool call ${context.call_id} is in doubt`)
   }
 }
 
@@ -203,12 +223,17 @@ async function aftermath(
   const hooks = judgement?.hooks ?? registry.getTriggeredHooks(call.tool.name, call.tool.capabilities)
   if (hooks.every((hook) => hook.onSuccess === undefined && hook.onFailure === undefined)) return
   const context = judgement?.context ?? createHookContext(permissionRequest(call))
-  await runAftermath(hooks, context, {
-    outcome,
-    onError: (error) => engine.onError(error),
-    timeoutMs: hookTimeoutMs,
-    clock: engine.clock,
-  })
+  try {
+    await runAftermath(hooks, context, {
+      outcome,
+      onError: (error) => engine.onError(error),
+      timeoutMs: hookTimeoutMs,
+      clock: engine.clock,
+    })
+  } catch (error) {
+    // The outcome stands, whatever becomes of telling it.
+    engine.onError(error)
+  }
 }
 
 function toolContext(call: Call): ToolContext {

@@ -38,6 +38,6 @@ function facts(error: unknown): Record<string, unknown> {
 }
 
 function asTold(error: unknown): Told {
-  if (error instanceof Error) return error as Told
+  if (error instanceof Error) return error
   return { name: 'Error', message: String(error) }
 }

@@ -12,7 +12,8 @@ export async function loadJob(path: string, cwd: string): Promise<Job> {
   if (file === undefined) throw noJob(asked)
   const module = (await import(pathToFileURL(file).href)) as { default?: Partial<Job> }
   const job = module.default
-  if (typeof job?.name !== 'string' || typeof job.plan !== 'function' || job.main === undefined) throw notAJob(file)
+  if (typeof job?.name !== 'string' || typeof job.plan !== 'function' || job.main === undefined)
+    throw notAJob(file)
   return job as Job
 }
 

@@ -23,7 +23,9 @@ export async function startOrResume(
   if (newest.status === 'paused') await runtime.sessions.resume(newest.id, { cascade: true })
   const name = newest.name ?? plan.name
   const tree = await runtime.sessions.descendants(newest.id)
-  const main = tree.find((row) => row.agent_id === job.main.id && row.owner_id === newest.id && row.outcome === null)
+  const main = tree.find(
+    (row) => row.agent_id === job.main.id && row.owner_id === newest.id && row.outcome === null,
+  )
   const runId = main?.id ?? (await startMain(runtime, job, { plan, name, sessionId: newest.id }))
   return { sessionId: newest.id, runId, name, resumed: true }
 }

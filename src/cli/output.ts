@@ -3,7 +3,9 @@ import { styleText } from 'node:util'
 import { errorLine, errorStory } from './error-report.ts'
 
 export type CliStream = {
+  /** False when the reader is behind; `drain` comes when it has caught up. */
   write(text: string): unknown
+  once?(event: 'drain', listener: () => void): unknown
   readonly isTTY?: boolean
   readonly columns?: number
 }
@@ -23,6 +25,8 @@ export type CliOutput = {
   line(text?: string): void
   /** One JSON object on a line of stdout. */
   record(value: unknown): void
+  /** Resolves when stdout takes more: awaited between the lines of something long, so that it is not held in memory. */
+  ready(): Promise<void>
   /** A line of talk on stderr; silent with `--quiet` and with `--json`. */
   say(text: string): void
   /** An error on stderr: its three parts, or one JSON line. */
@@ -50,18 +54,29 @@ export function createOutput({ stdout, stderr, env }: Streams, flags: Flags): Cl
     (style: Style, text: string): string =>
       coloured && stream.isTTY === true ? styleText(style, text, { validateStream: false }) : text
   const paintTalk = painter(stderr)
+  let behind = false
+  const print = (text: string): void => {
+    behind = stdout.write(text) === false
+  }
   return {
     json,
     quiet,
     isTerminal: stdout.isTTY === true,
     columns: stdout.columns ?? 80,
-    line: (text = '') => void stdout.write(`${text}\n`),
-    record: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
+    line: (text = '') => print(`${text}\n`),
+    record: (value) => print(`${JSON.stringify(value)}\n`),
+    async ready() {
+      if (!behind || stdout.once === undefined) return
+      await new Promise<void>((resolve) => stdout.once?.('drain', resolve))
+      behind = false
+    },
     say: (text) => {
       if (!quiet && !json) stderr.write(`${text}\n`)
     },
     fail: (error) =>
-      void stderr.write(json ? `${errorLine(error)}\n` : `${errorStory(error, (text) => paintTalk('red', text))}\n`),
+      void stderr.write(
+        json ? `${errorLine(error)}\n` : `${errorStory(error, (text) => paintTalk('red', text))}\n`,
+      ),
     paint: painter(stdout),
     paintTalk,
   }

@@ -78,7 +78,9 @@ function roleOf(node: TreeNode): string {
 
 /** The run that works for a session. */
 function workerOf(session: TreeNode, rows: readonly TreeRow[]): TreeNode | undefined {
-  return rows.find(({ node }) => node.kind === 'run' && node.parent_id === session.id && node.role === session.role)?.node
+  return rows.find(
+    ({ node }) => node.kind === 'run' && node.parent_id === session.id && node.role === session.role,
+  )?.node
 }
 
 function standsForSession(node: TreeNode, rows: readonly TreeRow[]): boolean {
@@ -89,6 +91,6 @@ function standsForSession(node: TreeNode, rows: readonly TreeRow[]): boolean {
 
 /** Cut by code points; a terminal that wraps a line breaks the redrawing. */
 function clip(text: string, columns: number): string {
-  const points = [...text]
+  const points = Array.from(text)
   return points.length <= columns ? text : `${points.slice(0, Math.max(1, columns - 1)).join('')}…`
 }

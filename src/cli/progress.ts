@@ -45,7 +45,7 @@ export function showProgress(options: ProgressOptions): Progress {
       now: Date.now(),
       columns: stderr.columns ?? 80,
       lines: Math.max(5, ((stderr as { rows?: number }).rows ?? 24) - 3),
-      paint: output.paintTalk,
+      paint: (style, text) => output.paintTalk(style, text),
     })
     lines.push(output.paintTalk('dim', options.hint))
     erase()
@@ -60,7 +60,10 @@ export function showProgress(options: ProgressOptions): Progress {
       const node = state.nodes.get(event.stream_id)
       const line = node && changeLine(before.nodes.get(node.id), node)
       if (line === undefined || node === undefined) return
-      if (output.json) output.record({ progress: { id: node.id, state: node.state, agent_id: node.agent_id, name: node.name } })
+      if (output.json)
+        output.record({
+          progress: { id: node.id, state: node.state, agent_id: node.agent_id, name: node.name },
+        })
       else output.say(line)
     },
     error: () => {},

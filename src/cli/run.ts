@@ -25,7 +25,10 @@ export function defineRunCommand(program: Command, shared: CliShared): void {
     .description('run a job; the same command goes on where an interrupted one was')
     .argument('<job>', 'a module or folder whose default export is made with defineJob')
     .argument('[args...]', "the job's own arguments, after --; `-- --help` prints them")
-    .addHelpText('after', '\nExample:\n  agentctl run examples/repo-review -- ../some-repository --run-scripts')
+    .addHelpText(
+      'after',
+      '\nExample:\n  agentctl run examples/repo-review -- ../some-repository --run-scripts',
+    )
     .action(shared.action((call) => runJob(call, shared)))
 }
 

@@ -1,6 +1,5 @@
 /** What every command has in common: the project's folder, the streams, `--json`, `--quiet`, colour, errors, Ctrl-C. */
-import { resolve } from 'node:path'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ExitCode } from './exit-codes.ts'
 import { createOutput, type CliOutput, type CliStream } from './output.ts'
@@ -27,6 +26,8 @@ export type CliCall = {
   readonly projectPath: string
   /** The folder of the log: `<project>/log`. */
   readonly logPath: string
+  /** How the next command about this project begins: `agentctl`, or `agentctl --project <folder>`. */
+  readonly command: string
   readonly output: CliOutput
 }
 
@@ -43,10 +44,12 @@ export type CliShared = CliProcess & {
   exitCode(): ExitCode
 }
 
+const DEFAULT_PROJECT = '.project'
+
 /** The options of every command, defined on the program and recognised before and after the command's name. */
 export function addSharedOptions(program: Command): Command {
   return program
-    .option('-p, --project <folder>', 'the project folder', '.project')
+    .option('-p, --project <folder>', 'the project folder', DEFAULT_PROJECT)
     .option('--json', 'print JSON, one object per line; errors as one JSON line on stderr')
     .option('-q, --quiet', 'print only data and errors')
     .option('--no-color', 'print without colour')
@@ -58,24 +61,34 @@ export function createShared(host: CliProcess, version: string): CliShared {
     ...host,
     version,
     exitCode: () => exitCode,
-    action: (run) => async (...given) => {
-      // Commander calls with the arguments, then the options, then the command itself.
-      const command = given.at(-1) as Command
-      const flags = command.optsWithGlobals<{
-        project: string
-        json?: boolean
-        quiet?: boolean
-        color: boolean
-      }>()
-      const projectPath = resolve(host.cwd, flags.project)
-      const result = await run({
-        args: given.slice(0, -2),
-        options: command.opts(),
-        projectPath,
-        logPath: join(projectPath, 'log'),
-        output: createOutput(host, flags),
-      })
-      exitCode = result ?? 0
-    },
+    action:
+      (run) =>
+      async (...given) => {
+        // Commander calls with the arguments, then the options, then the command itself.
+        const command = given.at(-1) as Command
+        const flags = command.optsWithGlobals<{
+          project: string
+          json?: boolean
+          quiet?: boolean
+          color: boolean
+        }>()
+        const projectPath = resolve(host.cwd, flags.project)
+        const result = await run({
+          args: given.slice(0, -2),
+          options: command.opts(),
+          projectPath,
+          logPath: join(projectPath, 'log'),
+          command: commandFor(projectPath, host.cwd),
+          output: createOutput(host, flags),
+        })
+        exitCode = result ?? 0
+      },
   }
+}
+
+function commandFor(projectPath: string, cwd: string): string {
+  if (projectPath === resolve(cwd, DEFAULT_PROJECT)) return 'agentctl'
+  const below = relative(cwd, projectPath)
+  const folder = below.startsWith('..') || below === '' ? projectPath : below
+  return `agentctl --project ${/^[\w./@:-]+$/.test(folder) ? folder : JSON.stringify(folder)}`
 }

@@ -18,6 +18,7 @@ export type LifecycleWish = {
   readonly project: string
   readonly session_id: string
   readonly agent_id?: string
+  readonly run_id?: string
 }
 
 export type LifecycleGate = (
@@ -43,6 +44,7 @@ export function createLifecycleGate(
         project: wish.project,
         session_id: wish.session_id,
         agent_id: wish.agent_id,
+        run_id: wish.run_id,
         stopping,
       },
       { clock: options.clock, timeoutMs },

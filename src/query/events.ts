@@ -1,15 +1,11 @@
 /** Events of the log by stream, type, correlation and number: the last ones that match, in their order. */
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
-import { redactSecrets } from '../permissions/redaction.ts'
 
 export type EventFilter = {
   readonly stream_id?: string | undefined
   /** `step.failed`, or a pattern in which `*` stands for any characters: `step.*`. Any of them matches. */
   readonly types?: readonly string[] | undefined
-  readonly correlation_id?: string | undefined
-  /** Events after this position. */
-  readonly sincePosition?: number | undefined
 }
 
 export type ReadEventsOptions = EventFilter & {
@@ -35,13 +31,11 @@ export function briefOf(event: RecordedEvent): EventBrief {
 }
 
 /** Whether an event passes the filter. */
-export function eventMatcher(filter: EventFilter): (event: RecordedEvent) => boolean {
-  const { stream_id, correlation_id, sincePosition = 0 } = filter
+function eventMatcher(filter: EventFilter): (event: RecordedEvent) => boolean {
+  const { stream_id } = filter
   const types = filter.types?.map(typePattern)
   return (event) =>
-    event.position > sincePosition &&
     (stream_id === undefined || event.stream_id === stream_id) &&
-    (correlation_id === undefined || event.correlation_id === correlation_id) &&
     (types === undefined || types.some((type) => type.test(event.event_type)))
 }
 
@@ -78,19 +72,12 @@ export async function* readEvents(
   yield* ring.slice(0, start)
 }
 
-/** The payload without what looks like a secret. */
-export function redactedPayload(event: RecordedEvent): unknown {
-  return redactSecrets(event.payload)
-}
-
 function eventSource(
   store: Pick<EventStore, 'readAll' | 'readStream'>,
-  { stream_id, sincePosition, signal }: ReadEventsOptions,
+  { stream_id, signal }: ReadEventsOptions,
 ): AsyncIterable<RecordedEvent> {
   const abort = signal === undefined ? {} : { signal }
-  return stream_id === undefined
-    ? store.readAll({ fromPosition: sincePosition ?? 0, ...abort })
-    : store.readStream(stream_id, abort)
+  return stream_id === undefined ? store.readAll(abort) : store.readStream(stream_id, abort)
 }
 
 function typePattern(pattern: string): RegExp {

@@ -3,7 +3,7 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
 import type { ErrorRecord } from '../../machines/agent.machine.ts'
 import { briefOf } from './events.ts'
-import { toldOf } from './explain-tool-call.ts'
+import { messageOf, toldOf } from './explain-tool-call.ts'
 import type { RunExplained, StepTold, Told } from './explanation.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { TreeNode } from './tree.ts'
@@ -77,7 +77,7 @@ function noteStep(steps: Map<string, StepTold>, event: RecordedEvent, payload: P
     version: event.version,
     at: event.timestamp,
     state,
-    error: payload.error?.message ?? null,
+    error: payload.error === undefined ? null : messageOf(payload.error),
     call_id: payload.data?.call_id ?? known?.call_id ?? null,
   })
 }

@@ -2,7 +2,6 @@
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { ErrorRecord } from '../../machines/agent.machine.ts'
 import type { Testimony } from '../../machines/testimony.ts'
-import type { ToolCallOutcome } from '../../machines/tool-call.machine.ts'
 import { redactSecrets } from '../permissions/redaction.ts'
 import { briefOf, type EventBrief } from './events.ts'
 import type { Told, ToolCallExplained, Word } from './explanation.ts'
@@ -64,7 +63,7 @@ export async function explainToolCall(
   }
 }
 
-const OUTCOMES: Readonly<Record<string, ToolCallOutcome['kind']>> = {
+const OUTCOMES: Readonly<Record<string, ToolCallExplained['outcome']>> = {
   'tool.succeeded': 'succeeded',
   'tool.failed': 'failed',
   'tool.doubted': 'in_doubt',
@@ -81,8 +80,15 @@ export function wordOf({ hook, allowed, reason, alternatives, duration_ms, troub
   }
 }
 
-export function toldOf({ name, message, code }: ErrorRecord): Told {
-  return { name, message, code: code ?? null }
+export function toldOf(error: ErrorRecord): Told {
+  return { name: error.name, message: messageOf(error), code: error.code ?? null }
+}
+
+/** The message; of a denial, which says at length what its reason says, who denied and why. */
+export function messageOf(error: ErrorRecord): string {
+  const { hook, reason } = error.details ?? {}
+  if (typeof hook === 'string' && typeof reason === 'string') return `denied by hook:${hook}: ${reason}`
+  return error.message
 }
 
 /** The durable step that prepared this call, in the run's own stream. */

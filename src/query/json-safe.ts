@@ -7,7 +7,8 @@ export function jsonSafe(value: unknown): JsonValue {
   if (value === undefined) return null
   if (value instanceof Error) {
     const { code } = value as { code?: unknown }
-    return { name: value.name, message: value.message, ...(typeof code === 'string' && { code }) }
+    const told: Record<string, JsonValue> = { name: value.name, message: value.message }
+    return typeof code === 'string' ? { ...told, code } : told
   }
-  return copyAsJson(value, { root: 'value', outcome: true }).value
+  return copyAsJson(value, { root: () => 'value', outcome: true }).value
 }

@@ -1,5 +1,5 @@
 /** Who was refused what, by whom, why, and what they were told to do instead: denied tool calls and refused wishes alike. */
-import type { EventStore } from '../../eventstore/event-store.ts'
+import type { EventStore, StreamHead } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
 import type { Testimony } from '../../machines/testimony.ts'
 import type { ToolCallInput } from '../../machines/tool-call.machine.ts'
@@ -88,7 +88,7 @@ export function refusalOf(event: RecordedEvent, around: RefusalSurroundings): Re
       ...identity(around.nodes.get(who)),
       call_id: around.calls.has(who) ? who : null,
       capabilities: around.calls.get(who)?.capabilities ?? [],
-      parameters: redactSecrets(withoutTestimony(offered)),
+      parameters: redactSecrets(wishOf(offered)),
       by: said.by,
       reason: said.reason,
       alternatives: said.alternatives,
@@ -128,6 +128,14 @@ type RefusedPayload = {
   readonly count: number
 }
 
+/** Where the refusals of an actor are; `undefined` if it has none. */
+export async function refusalsHead(
+  store: Pick<EventStore, 'head'>,
+  streamId: string,
+): Promise<StreamHead | undefined> {
+  return store.head(refusalStream(streamId))
+}
+
 /** The actor whose refusals a stream keeps; the id itself for any other stream. */
 export function refusedActor(streamId: string): string {
   const suffix = refusalStream('')
@@ -138,8 +146,8 @@ function identity(node: TreeNode | undefined): Pick<RefusalFact, 'agent_id' | 'n
   return { agent_id: node?.agent_id ?? null, name: node?.name ?? null, role: node?.role ?? null }
 }
 
-/** What the hooks said is told as the reason; the wish itself is the rest. */
-function withoutTestimony(offered: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { testimony: _testimony, ...rest } = offered
+/** What the hooks said is told as the reason, and the time by the event; the wish itself is the rest. */
+function wishOf(offered: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { testimony: _testimony, at: _at, ...rest } = offered
   return rest
 }

@@ -31,7 +31,12 @@ export type StepFactsOptions = {
   readonly kinds?: readonly string[]
 }
 
-type Seen = { readonly step: StepName; startedBefore: boolean; finishedBefore: boolean; startedAfter: boolean }
+type Seen = {
+  readonly step: StepName
+  startedBefore: boolean
+  finishedBefore: boolean
+  startedAfter: boolean
+}
 
 /** The facts about every run in the tree below a root session or run, the root's own steps included. */
 export async function stepFacts(

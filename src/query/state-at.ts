@@ -4,7 +4,7 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
 import { eventOf } from '../runtime/canonical.ts'
 import { durableMachine, type DurableMachine } from '../runtime/durable-machine.ts'
-import { createFolder, type CellState } from '../runtime/fold.ts'
+import { createFolder, type CellState, type Folder, type FoldOutcome } from '../runtime/fold.ts'
 import { jsonSafe } from './json-safe.ts'
 import { QueryError } from './query-error.ts'
 
@@ -19,7 +19,7 @@ export function knownMachines(machines: Iterable<AnyStateMachine>): KnownMachine
     if (known.has(durable.label)) {
       throw new QueryError('QUERY_MACHINE_INVALID', {
         happened: `Two machines are called "${durable.label}".`,
-        expected: 'One machine of each name and version.',
+        expected: 'Expected one machine of each name and version.',
         todo: 'Rename one, or give it another version.',
       })
     }
@@ -48,7 +48,9 @@ export type StateAt = {
   readonly output: unknown
   readonly error: unknown
   readonly children: readonly { readonly id: string; readonly src: string; readonly key: string }[] | null
-  readonly timers: readonly { readonly id: string; readonly due_at: string; readonly event_type: string }[] | null
+  readonly timers:
+    | readonly { readonly id: string; readonly due_at: string; readonly event_type: string }[]
+    | null
 }
 
 /**
@@ -107,12 +109,7 @@ async function replay(
   const folder = createFolder(at.machine, at.streamId)
   let reached: { record: RecordedEvent; state: CellState } | undefined
   for await (const record of store.readStream(at.streamId, { toVersion: at.version })) {
-    const outcome = folder.fold(reached?.state, {
-      version: record.version,
-      time: Date.parse(record.timestamp),
-      eventId: record.event_id,
-      event: eventOf(record),
-    })
+    const outcome = foldRecord(folder, reached?.state, record)
     if (outcome.kind !== 'accepted') throw diverged(record, `it is ${outcome.kind} now: ${outcome.reason}`)
     const { state } = outcome
     const value: unknown = state.snapshot.value
@@ -123,6 +120,24 @@ async function replay(
   }
   if (reached === undefined) throw noVersion(at.streamId, at.version, 0)
   return reached
+}
+
+function foldRecord(folder: Folder, state: CellState | undefined, record: RecordedEvent): FoldOutcome {
+  const { version, timestamp, event_id } = record
+  try {
+    return folder.fold(state, {
+      version,
+      time: Date.parse(timestamp),
+      eventId: event_id,
+      event: eventOf(record),
+    })
+  } catch (error) {
+    throw diverged(
+      record,
+      `its code throws now: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    )
+  }
 }
 
 /** Regions of a parallel state may come in any order. */
@@ -160,7 +175,7 @@ function unfolded(record: RecordedEvent): Interior {
 function noStream(streamId: string): QueryError {
   return new QueryError('QUERY_NOT_FOUND', {
     happened: `There is no stream "${streamId}".`,
-    expected: 'The id of a session, run, tool call or other actor in this log.',
+    expected: 'Expected the id of a session, run, tool call or other actor in this log.',
     todo: 'List what is there with `agentctl log`.',
     details: { id: streamId },
   })
@@ -169,21 +184,22 @@ function noStream(streamId: string): QueryError {
 function noVersion(streamId: string, version: number, head: number): QueryError {
   return new QueryError('QUERY_NOT_FOUND', {
     happened: `Stream "${streamId}" has no version ${version}.`,
-    expected: `A whole number from 1 to ${head}.`,
+    expected: `Expected a whole number from 1 to ${head}.`,
     todo: `List its versions with \`agentctl log ${streamId}\`.`,
     details: { id: streamId, version, head_version: head },
   })
 }
 
-function diverged(record: RecordedEvent, how: string): QueryError {
+function diverged(record: RecordedEvent, how: string, cause?: unknown): QueryError {
   const { stream_id, version, position, event_id, event_type, machine } = record
   return new QueryError('QUERY_REPLAY_DIVERGED', {
     happened: `Event ${version} ("${event_type}") of "${stream_id}", at position ${position}, does not replay: ${how}.`,
-    expected: `The code of "${machine}" to decide today as it did when the event was recorded.`,
+    expected: `Expected the code of "${machine}" to decide today as it did when the event was recorded.`,
     todo:
       version > 1
         ? `Use the code that wrote it, or look at the state before it: agentctl show ${stream_id} --at ${version - 1}.`
         : 'Use the code that wrote it.',
     details: { stream_id, version, position, event_id, event_type, machine },
+    cause,
   })
 }

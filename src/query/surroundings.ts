@@ -20,11 +20,12 @@ export type Surroundings = {
   readonly streams: readonly string[]
 }
 
-/** Reads the whole log once. `eventId`: an event to look for. */
+/** Reads the whole log once. `wanted`: the id of an event to look for, or its position: `57` or `#57`. */
 export async function readSurroundings(
   store: Pick<EventStore, 'readAll'>,
-  eventId?: string,
+  wanted?: string,
 ): Promise<Surroundings> {
+  const position = Number(/^#?(\d+)$/.exec(wanted ?? '')?.[1] ?? Number.NaN)
   const tree = growingTree()
   let event: RecordedEvent | undefined
   const calls = new Map<string, ToolCallInput>()
@@ -39,9 +40,8 @@ export async function readSurroundings(
     }
     const refusal = refusalOf(each, { nodes: tree.state().nodes, calls })
     if (refusal !== undefined) refusals.push(refusal)
-    if (eventId === undefined) continue
-    if (each.event_id === eventId) event = each
-    if (each.causation_id === eventId) effects.push(briefOf(each))
+    if (each.event_id === wanted || each.position === position) event = each
+    if (event !== undefined && each.causation_id === event.event_id) effects.push(briefOf(each))
   }
   return { tree: tree.state(), calls, refusals, event, effects, streams }
 }
@@ -83,7 +83,7 @@ export async function causesOf(
     earlier.set(each.event_id, { brief: briefOf(each), cause: each.causation_id })
   }
   const causes: EventBrief[] = []
-  for (let id: string | null = event.causation_id; id !== null; ) {
+  for (let id: string | null = event.causation_id; id !== null;) {
     const cause = earlier.get(id)
     if (cause === undefined) break
     earlier.delete(id)

@@ -10,8 +10,8 @@ export type Target =
 
 /** @throws QueryError `QUERY_NOT_FOUND`. */
 export function findTarget(around: Surroundings, text: string): Target {
-  if (around.event !== undefined) return { kind: 'event', event: around.event }
   if (around.streams.includes(text)) return { kind: 'stream', stream_id: text }
+  if (around.event !== undefined) return { kind: 'event', event: around.event }
   const nodes = [...around.tree.nodes.values()]
   const named = nodes.filter((node) => node.name === text)
   // A name is free again when its session is archived.
@@ -20,7 +20,8 @@ export function findTarget(around: Surroundings, text: string): Target {
   if (found !== undefined) return { kind: 'stream', stream_id: found.id }
   throw new QueryError('QUERY_NOT_FOUND', {
     happened: `The log has nothing called "${text}".`,
-    expected: 'The id of an event, a stream, a run or a tool call, the name of a session, or the id of an agent.',
+    expected:
+      'Expected the id of an event, a stream, a run or a tool call, the name of a session, or the id of an agent.',
     todo: 'List what is there with `agentctl log`.',
     details: { id: text },
   })

@@ -44,7 +44,7 @@ export type TreeNode = {
   readonly steps_done: number
   /** Name of the step that was started last and has no outcome yet. */
   readonly current_step: string | null
-  /** Denials by hooks and refusals by guards, repeated ones counted. */
+  /** What hooks refused it, repeated ones counted; a guard that drops a duplicate is no refusal to a person. */
   readonly refusals: number
   readonly error: string | null
   readonly pause_reason: string | null
@@ -152,7 +152,7 @@ type Payload = {
   readonly reason?: string
   readonly error?: { readonly message: string }
   readonly count?: number
-  readonly key?: string
+  readonly by?: string
 }
 
 const REFUSED_SUFFIX = refusalStream('')
@@ -161,6 +161,7 @@ const REFUSED_SUFFIX = refusalStream('')
 function changedNode({ nodes, calls }: TreeState, event: RecordedEvent): TreeNode | undefined {
   const payload = event.payload as Payload
   if (event.event_type === 'runtime.refused') {
+    if (payload.by?.startsWith('hook:') !== true) return undefined
     const target = event.stream_id.slice(0, -REFUSED_SUFFIX.length)
     return withRefusals(nodes.get(calls.get(target) ?? target), payload.count ?? 1)
   }
@@ -246,7 +247,11 @@ const RUN_ENDS: Readonly<Record<string, TreeNodeState>> = {
   'agent.deadline': 'timed_out',
 }
 
-const RUN_STATES: Readonly<Record<string, TreeNodeState>> = { created: 'queued', active: 'running', paused: 'paused' }
+const RUN_STATES: Readonly<Record<string, TreeNodeState>> = {
+  created: 'queued',
+  active: 'running',
+  paused: 'paused',
+}
 
 function lifecycle(node: TreeNode, event: RecordedEvent): Partial<TreeNode> {
   const { state, event_type: type, timestamp } = event

@@ -1,7 +1,8 @@
 /** Wakes a callback at an absolute time, also later than a JavaScript timer can reach (24.8 days). */
 import type { Clock, TimerHandle } from './clock.ts'
 
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+/** Timers count the time that the machine was awake; the clock on the wall is asked again at least this often. */
+const LONGEST_WAIT_MS = 15 * 60_000
 
 /** Calls back once, at `dueAt` (ms since the epoch) or at once if that is past; returns a function that cancels. */
 export function setAlarm(clock: Clock, dueAt: number, callback: () => void): () => void {
@@ -14,7 +15,7 @@ export function setAlarm(clock: Clock, dueAt: number, callback: () => void): () 
         if (clock.now() >= dueAt) callback()
         else arm()
       },
-      Math.min(Math.max(remaining, 0), LONGEST_TIMEOUT_MS),
+      Math.min(Math.max(remaining, 0), LONGEST_WAIT_MS),
     )
   }
   arm()

@@ -1,9 +1,21 @@
 /** Brings an event into the form it has on disk before a machine sees it, so that live sees what replay will see. */
+import { inspect } from 'node:util'
 import type { AnyEventObject } from 'xstate'
 import { copyAsJson } from '../../eventstore/payload.ts'
 import { RuntimeError } from './runtime-error.ts'
 
 export type CanonicalEvent = { readonly event: AnyEventObject; readonly normalized: readonly string[] }
+
+const LONGEST_TYPE = 512
+
+/** What the log cannot have in a name: control characters, half a surrogate pair. */
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const UNPRINTABLE = /[\u0000-\u001f\u007f]|\p{Surrogate}/u
+
+/** Whether the log can take this as the name of a stream or the type of an event, `longest` characters at most. */
+export function isRecordableName(value: unknown, longest: number = LONGEST_TYPE): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= longest && !UNPRINTABLE.test(value)
+}
 
 /**
  * An event from outside: refused if it is reserved, has no type, or holds what JSON cannot carry.
@@ -11,30 +23,37 @@ export type CanonicalEvent = { readonly event: AnyEventObject; readonly normaliz
  * @throws RuntimeError `EVENT_INVALID`, `EVENT_RESERVED`; EventStoreError `ES_NOT_SERIALISABLE` with the path.
  */
 export function canonicalExternal(event: AnyEventObject): CanonicalEvent {
-  const type: unknown = (event as AnyEventObject | undefined)?.type
-  if (typeof type !== 'string' || type === '') {
-    throw new RuntimeError('EVENT_INVALID', {
-      happened: `An event without a type was sent: ${JSON.stringify(event)}.`,
-      expected: 'An event is an object with a non-empty string `type`.',
-      todo: "Send { type: 'something.happened', … }.",
-    })
-  }
-  const reserved = [type, ...Object.keys(event)].find((name) => name.startsWith('xstate.'))
+  assertEvent(event)
+  const reserved = [event.type, ...Object.keys(event)].find((name) => name.startsWith('xstate.'))
   if (reserved !== undefined) {
     throw new RuntimeError('EVENT_RESERVED', {
-      happened: `The event "${type}" uses the reserved name "${reserved}".`,
+      happened: `The event "${event.type}" uses the reserved name "${reserved}".`,
       expected:
         'Names that start with "xstate." belong to the engine: anyone could forge an outcome with them.',
       todo: 'Choose another name.',
     })
   }
-  return { event: copyAsJson(event, { root: 'event', outcome: false }).value as never, normalized: [] }
+  return { event: copyAsJson(event, { root: () => 'event', outcome: false }).value as never, normalized: [] }
 }
 
-/** An outcome of work that already happened: never lost; what JSON cannot carry is normalised, and flagged. */
+/**
+ * An outcome of work that already happened: never lost; what JSON cannot carry is normalised, and flagged.
+ *
+ * @throws RuntimeError `EVENT_INVALID`
+ */
 export function canonicalOutcome(event: AnyEventObject): CanonicalEvent {
-  const { value, normalized } = copyAsJson(event, { root: 'event', outcome: true })
+  assertEvent(event)
+  const { value, normalized } = copyAsJson(event, { root: () => 'event', outcome: true })
   return { event: value as never, normalized }
+}
+
+function assertEvent(event: unknown): asserts event is AnyEventObject {
+  if (typeof event === 'object' && event !== null && isRecordableName((event as AnyEventObject).type)) return
+  throw new RuntimeError('EVENT_INVALID', {
+    happened: `What was sent is no event: ${inspect(event, { depth: 1, maxStringLength: 100, breakLength: Infinity })}.`,
+    expected: `An event is an object with a \`type\` of 1 to ${LONGEST_TYPE} printable characters.`,
+    todo: "Send { type: 'something.happened', … }; nothing was written.",
+  })
 }
 
 /** The payload under which an event is recorded, and back again. */

@@ -1,136 +1,139 @@
 /**
  * A live actor: decides on its events in memory, appends them, and only then shows and does anything.
  *
- * Owns: the decided state (which may run ahead of the disk), the published state (what is on disk), the leaves
- * and alarms of its actor.
+ * Owns: the decided state (which may run ahead of the disk), the published state (what is on disk), the turns in
+ * between, the leaves and alarms of its actor.
  * Never: shows a state, runs an effect or answers a sender before the event is on disk.
  *
  * I1. `published` is always a state whose last event is on disk; `decided` is never behind it.
- * I2. Appends leave in the order of versions; the store keeps that order.
+ * I2. Turns are decided, appended and published in the order of versions, whatever order the store answers in.
  * I3. An effect runs in the turn in which its event becomes published, and at no other time, but for `resume`.
- * I4. After a failed append the cell is broken: nothing it decided since is shown, and it must be woken anew.
+ * I4. After a failed append the cell is broken: nothing it decided since is shown, its leaves and alarms are stopped,
+ *     and its actor must be woken anew.
  */
-import type { AnyEventObject, AnyMachineSnapshot } from 'xstate'
-import { v7 as uuidv7 } from 'uuid'
-import type { EventStore, Entry } from '../../eventstore/event-store.ts'
-import type { NewEvent, RecordedEvent } from '../../eventstore/event.ts'
-import { setAlarm } from './alarm.ts'
-import { canonicalExternal, canonicalOutcome, eventOf, payloadOf, type CanonicalEvent } from './canonical.ts'
+import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate'
+import type { EventStore } from '../../eventstore/event-store.ts'
+import type { RecordedEvent } from '../../eventstore/event.ts'
+import { Alarms } from './alarms.ts'
+import type { Audience } from './audience.ts'
+import { canonicalExternal, canonicalOutcome, eventOf, type CanonicalEvent } from './canonical.ts'
+import { actionFailed, actorFailed, bornDead, closedUnder, diverged, stateless } from './cell-errors.ts'
+import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
 import type { Clock } from './clock.ts'
 import type { DurableMachine } from './durable-machine.ts'
-import {
-  createFolder,
-  TIMER_FIELD,
-  type CellState,
-  type ChildRecord,
-  type Effect,
-  type Folder,
-} from './fold.ts'
-import { startLeaf, type Leaf } from './leaf.ts'
-import { owedEntries } from './owed.ts'
-import { RuntimeError } from './runtime-error.ts'
+import { CHILD_FIELD, createFolder, type Folder } from './fold.ts'
+import { logicOf } from './leaf.ts'
+import { Leaves } from './leaves.ts'
+import { withRecordedDueTimes } from './owed.ts'
+import type { Receipt, Refusal, SendOptions } from './receipt.ts'
+import { sameStateValue } from './state-value.ts'
+import { firedEvent, recordsOf, takeTurn, type Turn } from './turn.ts'
 
-/** What a sender hears once the answer is on disk. */
-export type Receipt = {
-  readonly accepted: boolean
-  /** The stream's version that the answer is based on. */
-  readonly version: number
-  /** Set when not accepted. */
-  readonly reason?: string
-  readonly alternatives?: readonly string[]
-}
-
-/** What goes beside an event: who sent it, what it belongs to, and what to say if the machine refuses it. */
-export type SendOptions = {
-  readonly source?: string
-  readonly causationId?: string
-  readonly ifRefused?: {
-    readonly by: string
-    readonly reason: string
-    readonly alternatives: readonly string[]
-  }
-}
-
-export type Refusal = {
-  readonly streamId: string
-  readonly event: AnyEventObject
-  readonly by: string
-  readonly reason: string
-  readonly alternatives: readonly string[]
-  readonly version: number
-  readonly state: unknown
-  readonly source: string
-  readonly correlationId: string
-}
+export type { Receipt, Refusal, SendOptions } from './receipt.ts'
 
 /** What a cell needs from the engine around it. */
 export type CellHost = {
   readonly store: EventStore
   readonly clock: Clock
+  /** Those who watch the actor, if anybody does. */
+  audience(id: string): Audience | undefined
   recordRefusal(refusal: Refusal): Promise<void>
   onError(error: unknown): void
+  log(...values: unknown[]): void
   /** The cell is broken (I4): forget it. */
   onBroken(cell: Cell): void
 }
 
-export type CellListener = (snapshot: AnyMachineSnapshot) => void
-export type EmitListener = (event: AnyEventObject) => void
+/** A turn on its way to the disk. */
+type Flight = {
+  readonly turn: Turn
+  written: boolean
+  /** Settles when the turn is published, or lost. */
+  readonly landed: Promise<void>
+  readonly land: () => void
+  readonly lose: (error: unknown) => void
+}
 
 export class Cell {
   readonly id: string
   readonly machine: DurableMachine
   correlationId = ''
-  #host: CellHost
-  #folder: Folder
+  readonly #host: CellHost
+  readonly #folder: Folder
+  readonly #leaves: Leaves
+  readonly #alarms: Alarms
   #decided: CellState | undefined
   #published: CellState | undefined
   #broken: Error | undefined
   #closed = false
+  #folding = false
   #lastTime = 0
-  #pending: Promise<unknown> = Promise.resolve()
-  readonly #leaves = new Map<string, Leaf>()
-  readonly #alarms = new Map<string, () => void>()
-  readonly listeners = new Set<CellListener>()
-  readonly emitListeners = new Set<EmitListener>()
+  #flights: Flight[] = []
 
   constructor(id: string, machine: DurableMachine, host: CellHost) {
     this.id = id
     this.machine = machine
     this.#host = host
-    this.#folder = createFolder(machine, id)
+    this.#folder = createFolder(machine, id, {
+      send: (event) => this.#sendToSelf(event),
+      getSnapshot: () => this.#published?.snapshot,
+      relay: (target, event) => this.#sendToChild(target, event),
+    })
+    const onError = (error: unknown): void => host.onError(error)
+    this.#leaves = new Leaves({
+      machine,
+      onError,
+      log: (...values) => host.log(...values),
+      deliver: (child, event, last) => this.#hear(child, event, last),
+    })
+    this.#alarms = new Alarms(host.clock, (timer) => this.#ring(timer))
   }
 
   get snapshot(): AnyMachineSnapshot {
-    return this.#require(this.#published).snapshot
+    if (this.#published === undefined) throw stateless(this.id)
+    return this.#published.snapshot
   }
 
+  /** The version on disk. */
   get version(): number {
     return this.#published?.version ?? 0
   }
 
+  get isBroken(): boolean {
+    return this.#broken !== undefined
+  }
+
   /** Writes the first event of a new stream; resolves when it is on disk and its first effects are under way. */
   async create(first: {
-    type: string
-    input: unknown
-    correlationId: string
-    source: string
+    readonly type: string
+    readonly input: unknown
+    readonly correlationId: string
+    readonly source: string
   }): Promise<void> {
     this.correlationId = first.correlationId
-    const event = canonicalExternal({ type: first.type, input: first.input }).event
-    const receipt = await this.#decide({ event, normalized: [] }, { source: first.source }, 'no_stream')
-    if (!receipt.accepted) throw new Error(receipt.reason)
+    const canonical = canonicalExternal({ type: first.type, input: first.input })
+    await this.#decide(canonical, { source: first.source })
   }
 
   /** Folds what is on disk, without effects; `resume` starts what is still owed. */
   async load(): Promise<void> {
-    for await (const record of this.#host.store.readStream(this.id)) this.#replay(record)
+    const { store } = this.#host
+    let state: CellState | undefined
+    for await (const record of store.readStream(this.id)) state = this.#replay(state, record)
+    if (state === undefined) return
+    this.#decided = await withRecordedDueTimes(store, this.id, state)
+    this.#published = this.#decided
   }
 
   /** Starts the leaves and timers that the fold says are under way. */
   resume(): void {
     const state = this.#published
     if (state === undefined) return
-    for (const child of state.children.values()) this.#startLeaf(child)
+    // Those who watched the cell before this one may have missed something.
+    if (this.#host.audience(this.id) !== undefined) this.#announce(state)
+    // All of them or none: a leaf whose logic is gone parks the actor.
+    for (const child of state.children.values()) logicOf(child, this.machine)
+    for (const child of state.children.values()) this.#leaves.start(child)
     for (const timer of state.timers.values()) this.#arm(timer)
   }
 
@@ -149,93 +152,90 @@ export class Cell {
     return this.#decide({ event: { type: 'xstate.stop' }, normalized: [] }, options)
   }
 
-  /** Leaves memory: leaves are stopped unheard, alarms cleared; what is owed stays owed on disk. */
-  async close(): Promise<void> {
+  /** Stops leaves, unheard, and alarms, and takes no more events; what is owed stays owed on disk. */
+  release(): void {
     this.#closed = true
-    for (const leaf of this.#leaves.values()) leaf.stop()
-    for (const cancel of this.#alarms.values()) cancel()
-    this.#leaves.clear()
     this.#alarms.clear()
-    await this.#pending.catch(() => {})
-    this.listeners.clear()
-    this.emitListeners.clear()
+    this.#leaves.stopAll()
   }
 
-  #replay(record: RecordedEvent): void {
-    const outcome = this.#folder.fold(this.#decided, {
-      version: record.version,
-      time: Date.parse(record.timestamp),
-      eventId: record.event_id,
-      event: eventOf(record),
-    })
-    if (outcome.kind !== 'accepted') {
-      throw new RuntimeError('ACTOR_FAILED', {
-        happened: `Event ${record.version} ("${record.event_type}") of "${this.id}" was accepted once and is ${outcome.kind} now: ${outcome.reason}.`,
-        expected: 'A recorded event replays as it was recorded.',
-        todo: `Run it with the code that wrote it (${record.machine}), or give the machine a new version.`,
-        details: { stream_id: this.id, version: record.version },
-      })
+  /** Leaves memory, once all it decided is on disk. */
+  async close(): Promise<void> {
+    this.release()
+    await Promise.allSettled(this.#flights.map(({ landed }) => landed))
+  }
+
+  #replay(before: CellState | undefined, record: RecordedEvent): CellState {
+    const time = Date.parse(record.timestamp)
+    const { version, event_id: eventId } = record
+    const outcome = this.#folder.fold(before, { version, time, eventId, event: eventOf(record) })
+    if (outcome.kind !== 'accepted') throw diverged(record, `it is ${outcome.kind} now: ${outcome.reason}`)
+    const { value } = outcome.state.snapshot
+    if (!sameStateValue(value, record.state)) {
+      throw diverged(
+        record,
+        `it led to ${JSON.stringify(record.state)} and leads to ${JSON.stringify(value)} now`,
+      )
     }
-    if (record.version === 1) this.correlationId = record.correlation_id
-    this.#lastTime = Date.parse(record.timestamp)
-    this.#decided = outcome.state
-    this.#published = outcome.state
-  }
-
-  async #decide(canonical: CanonicalEvent, options: SendOptions, expected?: 'no_stream'): Promise<Receipt> {
-    this.#assertUsable()
-    const before = this.#decided
-    const time = Math.max(this.#lastTime, this.#host.clock.now())
-    const eventId = uuidv7()
-    const version = (before?.version ?? 0) + 1
-    const outcome = this.#folder.fold(before, { version, time, eventId, event: canonical.event })
-    if (outcome.kind !== 'accepted') return this.#refuse(canonical.event, options, outcome)
-    const { state, effects } = outcome
-    if (before === undefined && state.snapshot.status === 'error') throw this.#bornDead(state.snapshot.error)
-    this.#decided = state
+    if (version === 1) this.correlationId = record.correlation_id
     this.#lastTime = time
-    const entries = owedEntries(this.id, before, state)
-    const written = this.#append({ canonical, options, state, time, eventId, expected, entries })
-    this.#pending = written
-    await written
-    this.#publish(state, effects)
-    return { accepted: true, version }
+    return outcome.state
   }
 
-  async #append(what: {
-    canonical: CanonicalEvent
-    options: SendOptions
-    state: CellState
-    time: number
-    eventId: string
-    expected: 'no_stream' | undefined
-    entries: readonly Entry[]
-  }): Promise<void> {
-    const { canonical, options, state } = what
-    const event: NewEvent = {
-      event_id: what.eventId,
-      event_type: canonical.event.type,
-      payload: payloadOf(canonical.event),
-      timestamp: new Date(what.time).toISOString(),
-      source_agent: options.source ?? '',
-      correlation_id: this.correlationId,
-      causation_id: options.causationId ?? null,
-      machine: this.machine.label,
-      state: (state.snapshot.value ?? null) as NonNullable<NewEvent['state']>,
-      ...(canonical.normalized.length > 0 && { normalized: canonical.normalized }),
+  async #decide(canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
+    if (this.#broken !== undefined) throw this.#broken
+    if (this.#closed) throw closedUnder(this.id)
+    const before = this.#decided
+    const time = Math.max(this.#lastTime, Math.floor(this.#host.clock.now()))
+    this.#folding = true
+    const turn = (() => {
+      try {
+        const causationId = options.causationId ?? null
+        return takeTurn({ folder: this.#folder, before, time, causationId }, canonical)
+      } finally {
+        this.#folding = false
+      }
+    })()
+    if ('kind' in turn) return this.#refuse(canonical.event, options, turn)
+    const first = turn.steps[0]?.state ?? turn.last
+    if (before === undefined && first.snapshot.status === 'error') {
+      throw bornDead({ id: this.id, machine: this.machine.label }, first.snapshot.error)
     }
-    try {
-      await this.#host.store.appendBatch({
-        appends: [
-          { stream_id: this.id, events: [event], expectedVersion: what.expected ?? state.version - 1 },
-        ],
-        entries: what.entries,
-      })
-    } catch (error) {
-      this.#broken ??= error as Error
-      this.#host.onBroken(this)
-      throw error
+    const { correlationId } = this
+    const source = options.source ?? ''
+    const about = { streamId: this.id, machine: this.machine.label, correlationId, source, before, time }
+    const records = recordsOf(turn, about)
+    this.#decided = turn.last
+    this.#lastTime = time
+    const flight = newFlight(turn)
+    this.#flights.push(flight)
+    this.#write(flight, records, before?.version).catch((failure) => this.#break(failure))
+    await flight.landed
+    return { accepted: true, version: first.version }
+  }
+
+  async #write(
+    flight: Flight,
+    { events, entries }: ReturnType<typeof recordsOf>,
+    after: number | undefined,
+  ): Promise<void> {
+    const append = { stream_id: this.id, events, expectedVersion: after ?? ('no_stream' as const) }
+    await this.#host.store.appendBatch({ appends: [append], entries })
+    flight.written = true
+    while (this.#flights[0]?.written === true) {
+      const next = this.#flights.shift() as Flight
+      this.#publish(next.turn)
+      next.land()
     }
+  }
+
+  #break(error: unknown): void {
+    const lost = this.#flights.splice(0)
+    for (const { lose } of lost) lose(error)
+    if (this.#broken !== undefined) return
+    this.#broken = error as Error
+    this.release()
+    this.#host.onBroken(this)
   }
 
   async #refuse(
@@ -246,129 +246,134 @@ export class Cell {
     const version = this.#decided?.version ?? 0
     const reason = options.ifRefused?.reason ?? outcome.reason
     const alternatives = options.ifRefused?.alternatives ?? []
-    const state = this.#decided?.snapshot.value
+    const state: unknown = this.#decided?.snapshot.value
     // The answer rests on a state that may not be on disk yet; nobody hears it before it is.
-    await this.#pending
+    await this.#flights.at(-1)?.landed
     if (outcome.kind === 'refused') {
       const by = options.ifRefused?.by ?? `guard:${outcome.guard ?? ''}`
-      const source = options.source ?? ''
+      const about = { streamId: this.id, event, by, reason, alternatives, version, state }
       const { correlationId } = this
-      await this.#host.recordRefusal({
-        streamId: this.id,
-        event,
-        by,
-        reason,
-        alternatives,
-        version,
-        state,
-        source,
-        correlationId,
-      })
+      await this.#host.recordRefusal({ ...about, source: options.source ?? '', correlationId })
     }
     return { accepted: false, version, reason, alternatives }
   }
 
-  #publish(state: CellState, effects: readonly Effect[]): void {
-    this.#published = state
-    if (this.#closed) return
-    for (const effect of effects) {
-      try {
-        this.#execute(effect)
-      } catch (error) {
-        this.#host.onError(error)
+  #publish(turn: Turn): void {
+    for (const { state, effects } of turn.steps) {
+      this.#published = state
+      if (this.#closed) continue
+      for (const effect of effects) {
+        try {
+          this.#execute(effect)
+        } catch (error) {
+          this.#host.onError(error)
+        }
       }
+      if (state.snapshot.status !== 'active') this.#alarms.clear()
+      this.#announce(state)
     }
-    for (const listener of this.listeners) {
-      try {
-        listener(state.snapshot)
-      } catch (error) {
-        this.#host.onError(error)
-      }
+  }
+
+  /** As XState tells it: a final state is shown and then complete, a stopped actor is only complete. */
+  #announce({ snapshot, version }: CellState): void {
+    const audience = this.#host.audience(this.id)
+    if (snapshot.status === 'error') {
+      const heard = audience?.fail(snapshot.error) ?? false
+      if (!heard) this.#host.onError(actorFailed(this.id, version, snapshot.error))
+      return
     }
+    if (snapshot.status !== 'stopped') audience?.next(snapshot)
+    if (snapshot.status !== 'active') audience?.complete()
   }
 
   #execute(effect: Effect): void {
     switch (effect.kind) {
       case 'start':
-        this.#startLeaf(effect.child)
+        this.#leaves.start(effect.child)
         break
       case 'stop':
-        this.#leaves.get(effect.child.key)?.stop()
-        this.#leaves.delete(effect.child.key)
+        this.#leaves.stop(effect.child.key)
         break
       case 'schedule':
         this.#arm(effect.timer)
         break
       case 'cancel':
-        this.#alarms.get(effect.timerId)?.()
-        this.#alarms.delete(effect.timerId)
+        this.#alarms.cancel(effect.timerKey)
         break
       case 'send':
-        for (const child of this.#published?.children.values() ?? []) {
-          if (child.id === effect.childId) this.#leaves.get(child.key)?.send(effect.event)
-        }
+        this.#leaves.send(effect.childKey, effect.event)
+        break
+      case 'relay':
+        effect.target.send(effect.event)
         break
       case 'emit':
-        for (const listener of this.emitListeners) listener(effect.event)
+        this.#host.audience(this.id)?.emit(effect.event)
+        break
+      case 'log':
+        this.#host.log(...effect.values)
         break
       case 'action':
-        effect.action.exec?.({ ...effect.action.info }, effect.action.params)
+        this.#act(effect)
         break
     }
   }
 
-  #startLeaf(child: ChildRecord): void {
-    if (this.#leaves.has(child.key)) return
-    const leaf = startLeaf(this.machine, child, (event) => this.#hearLeaf(child, event))
-    // A leaf that finished while starting has been heard already.
-    this.#leaves.set(child.key, leaf)
-  }
-
-  #hearLeaf(child: ChildRecord, event: AnyEventObject): void {
-    if (this.#closed || this.#decided?.children.get(child.id)?.key !== child.key) return
-    this.sendOutcome(event, { source: `${this.id}/${child.id}`, causationId: child.cause }).catch((error) =>
-      this.#host.onError(error),
-    )
-  }
-
-  #arm(timer: { readonly id: string; readonly dueAt: number; readonly event: AnyEventObject }): void {
-    this.#alarms.get(timer.id)?.()
-    const cancel = setAlarm(this.#host.clock, timer.dueAt, () => {
-      this.#alarms.delete(timer.id)
-      if (this.#closed || this.#decided?.timers.get(timer.id)?.dueAt !== timer.dueAt) return
-      const at = new Date(this.#host.clock.now()).toISOString()
-      const event = { ...timer.event, at: timer.event['at'] || at, [TIMER_FIELD]: timer.id }
-      this.sendOutcome(event, { source: 'timer' }).catch((error) => this.#host.onError(error))
-    })
-    this.#alarms.set(timer.id, cancel)
-  }
-
-  #bornDead(cause: unknown): RuntimeError {
-    return new RuntimeError('INPUT_INVALID', {
-      happened: `Machine "${this.machine.label}" failed on its input for "${this.id}": ${String((cause as Error | undefined)?.message ?? cause)}.`,
-      expected: 'The context factory and the initial actions accept the input.',
-      todo: 'Check the input; nothing was written.',
-      cause,
-    })
-  }
-
-  #assertUsable(): void {
-    if (this.#closed) {
-      throw new RuntimeError('RUNTIME_CLOSED', {
-        happened: `"${this.id}" was sent an event after the runtime was closed.`,
-        expected: 'An open runtime.',
-        todo: 'Open the runtime again; what is on disk is intact.',
-      })
+  #act({ key, action }: Extract<Effect, { kind: 'action' }>): void {
+    const fail = (error: unknown): void =>
+      this.#host.onError(actionFailed({ id: this.id, key, type: action.type }, error))
+    try {
+      const result = action.exec?.({ ...action.info }, action.params)
+      if (result instanceof Promise) result.catch(fail)
+    } catch (error) {
+      fail(error)
     }
-    if (this.#broken !== undefined) throw this.#broken
   }
 
-  #require<T>(value: T | undefined): T {
-    if (value !== undefined) return value
-    throw new RuntimeError('ACTOR_NOT_FOUND', {
-      happened: `"${this.id}" has no state yet.`,
-      expected: 'Its first event is on disk.',
-      todo: 'Await spawn() before you use the actor.',
-    })
+  #hear(child: ChildRecord, event: AnyEventObject, last: boolean): void {
+    if (this.#closed || this.#decided?.children.has(child.key) !== true) return
+    const outcome = last ? { ...event, [CHILD_FIELD]: child.key } : event
+    this.#sendQuietly(outcome, { source: `${this.id}/${child.id}`, causationId: child.cause })
   }
+
+  #arm(timer: TimerRecord): void {
+    // Not if it was taken in its own turn, or if what was decided since has done away with it.
+    if (this.#decided?.timers.has(timer.key) === true) this.#alarms.set(timer)
+  }
+
+  #ring(timer: TimerRecord): void {
+    if (this.#closed || this.#decided?.timers.has(timer.key) !== true) return
+    const event = firedEvent(timer)
+    // An event that asks for its moment (`at: ''`) is told: a machine has no clock of its own.
+    if (event['at'] === '') event['at'] = new Date(this.#host.clock.now()).toISOString()
+    this.#sendQuietly(event, { source: 'timer', causationId: timer.cause })
+  }
+
+  #sendToSelf(event: AnyEventObject): void {
+    // A replay sends nothing.
+    if (this.#closed || this.#published === undefined) return
+    const send = (): void => this.#sendQuietly(event, { source: this.id })
+    // Inside a fold the event would decide on a state that is being left.
+    if (this.#folding) queueMicrotask(send)
+    else send()
+  }
+
+  #sendToChild(target: AnyActorRef, event: AnyEventObject): void {
+    for (const child of this.#published?.children.values() ?? []) {
+      if (child.ref === target) this.#leaves.send(child.key, event)
+    }
+  }
+
+  #sendQuietly(event: AnyEventObject, options: SendOptions): void {
+    this.sendOutcome(event, options).catch((error) => this.#host.onError(error))
+  }
+}
+
+function newFlight(turn: Turn): Flight {
+  let land: () => void = () => {}
+  let lose: (error: unknown) => void = () => {}
+  const landed = new Promise<void>((resolve, reject) => {
+    land = resolve
+    lose = reject
+  })
+  return { turn, written: false, landed, land, lose }
 }

@@ -1,5 +1,6 @@
-/** Makes a user's machine foldable: checks at registration what cannot be made durable, stands stubs in for its children. */
+/** Makes a user's machine foldable: stands stubs in for its children, bounds its steps, and watches over its guards. */
 import type { AnyActorLogic, AnyStateMachine } from 'xstate'
+import { assertDurable, nodesOf, transitionsOf } from './assert-durable.ts'
 import { childStub } from './fold-scope.ts'
 import { RuntimeError } from './runtime-error.ts'
 
@@ -17,150 +18,70 @@ export type DurableMachine = {
 /** Microsteps after which a step counts as an endless loop of `raise` or `always`. */
 const MAX_MICROSTEPS = 10_000
 
-type StateConfig = {
-  readonly invoke?: unknown
-  readonly states?: Readonly<Record<string, StateConfig>>
-  readonly on?: unknown
-  readonly always?: unknown
-  readonly after?: unknown
-}
-type RawTransition = { guard?: unknown }
-type RawNode = {
-  readonly transitions: ReadonlyMap<string, RawTransition[]>
-  readonly always?: RawTransition[]
-  readonly states: Readonly<Record<string, RawNode>>
-}
-
 /**
  * Checks a machine and prepares it for the fold.
  *
- * @throws RuntimeError `MACHINE_NOT_DURABLE`, naming the state and the reason: async guards, inline child logic,
- * child machines without a stream of their own.
+ * @throws RuntimeError `MACHINE_NOT_DURABLE`, naming the state and the reason
  */
 export function durableMachine(machine: AnyStateMachine): DurableMachine {
-  const warnings: string[] = []
-  for (const [name, guard] of Object.entries(machine.implementations.guards)) {
-    if (isAsyncFunction(guard)) refuse(machine, `guard "${name}"`, 'is an async function')
-  }
-  for (const [name, logic] of Object.entries(machine.implementations.actors)) {
-    if (isMachine(logic)) {
-      refuse(
-        machine,
-        `actor "${name}"`,
-        'is a state machine, and child machines have no stream of their own yet',
-      )
-    }
-  }
-  walk(machine.config as StateConfig, machine.id, (state, path) =>
-    checkState({ machine, state, path, warnings }),
-  )
-
+  const warnings = assertDurable(machine)
   const stubs: Record<string, AnyActorLogic> = {}
   for (const name of Object.keys(machine.implementations.actors)) stubs[name] = childStub(name)
   const foldable: AnyStateMachine = machine.provide({ actors: stubs } as never)
-  foldable.options = { ...foldable.options, maxIterations: MAX_MICROSTEPS }
+  const maxIterations = Math.min(foldable.options?.maxIterations ?? MAX_MICROSTEPS, MAX_MICROSTEPS)
+  foldable.options = { ...foldable.options, maxIterations }
   guardAgainstPromises(foldable)
-
-  const version = machine.version ?? '1'
-  return { name: machine.id, label: `${machine.id}@${version}`, original: machine, foldable, warnings }
-}
-
-function checkState(at: {
-  machine: AnyStateMachine
-  state: StateConfig
-  path: string
-  warnings: string[]
-}): void {
-  for (const invoke of listOf(at.state.invoke) as { src?: unknown; id?: unknown }[]) {
-    if (typeof invoke.src !== 'string') {
-      refuse(at.machine, `state "${at.path}"`, 'invokes inline logic, which has no name to find it by again')
-    } else if (!(invoke.src in at.machine.implementations.actors)) {
-      refuse(
-        at.machine,
-        `state "${at.path}"`,
-        `invokes "${invoke.src}", which setup({ actors }) does not provide`,
-      )
-    }
-    if (invoke.id === undefined) {
-      at.warnings.push(`state "${at.path}" invokes without an id: renaming the state would orphan owed work`)
-    }
-  }
-  for (const guard of guardsOf(at.state)) {
-    if (isAsyncFunction(guard)) refuse(at.machine, `state "${at.path}"`, 'has an async inline guard')
-  }
-}
-
-function refuse(machine: AnyStateMachine, where: string, reason: string): never {
-  throw new RuntimeError('MACHINE_NOT_DURABLE', {
-    happened: `Machine "${machine.id}" cannot be made durable: ${where} ${reason}.`,
-    expected: 'A durable machine has synchronous guards and names its children in setup({ actors }).',
-    todo: 'Give the logic a name in setup(), and let an invoke ask what a guard would have to wait for.',
-    details: { machine: machine.id, where, reason },
-  })
+  const label = `${machine.id}@${machine.version ?? '1'}`
+  return { name: machine.id, label, original: machine, foldable, warnings }
 }
 
 /** A guard that returns a promise is truthy and always passes in XState; here it fails the step instead. */
 function guardAgainstPromises(machine: AnyStateMachine): void {
   const implementations = machine.implementations.guards as Record<string, unknown>
   for (const [name, guard] of Object.entries(implementations)) {
-    if (isPlainGuard(guard)) implementations[name] = checkedGuard(machine.id, name, guard)
+    implementations[name] = checkedGuard(machine.id, guard, name)
   }
-  const visit = (node: RawNode): void => {
-    for (const transitions of [...node.transitions.values(), node.always ?? []]) {
-      for (const transition of transitions) {
-        if (isPlainGuard(transition.guard)) {
-          transition.guard = checkedGuard(machine.id, transition.guard.name || 'inline', transition.guard)
-        }
-      }
-    }
-    for (const child of Object.values(node.states)) visit(child)
+  // XState made these transitions for this copy of the machine alone.
+  for (const transition of nodesOf(machine).flatMap(transitionsOf) as { guard?: unknown }[]) {
+    transition.guard = checkedGuard(machine.id, transition.guard)
   }
-  visit(machine.root as unknown as RawNode)
 }
 
 type PlainGuard = (args: unknown, params: unknown) => unknown
 
-function checkedGuard(machineId: string, name: string, guard: PlainGuard): PlainGuard {
+/** Names (`'isX'`, `{ type: 'isX', params }`) stay what they are: they lead to an implementation that is checked. */
+function checkedGuard(machineId: string, guard: unknown, name?: string): unknown {
+  if (typeof guard !== 'function') return guard
+  if ('check' in guard) return checkedComposite(machineId, guard)
   const checked: PlainGuard = (args, params) => {
-    const answer = guard(args, params)
+    const answer = (guard as PlainGuard)(args, params)
     if (typeof (answer as { then?: unknown } | null | undefined)?.then === 'function') {
-      throw new RuntimeError('MACHINE_NOT_DURABLE', {
-        happened: `Guard "${name}" of machine "${machineId}" returned a promise.`,
-        expected: 'Guards are synchronous: a promise would always count as "yes".',
-        todo: 'Ask in an invoke, and let the guard read the recorded answer from the event.',
-      })
+      // The promise itself is nobody's business any more.
+      ;(answer as Promise<unknown>).then(undefined, () => {})
+      throw promised(machineId, name ?? (guard.name || 'inline'))
     }
     return answer
   }
-  Object.defineProperty(checked, 'name', { value: name })
+  Object.defineProperty(checked, 'name', { value: name ?? guard.name })
   return checked
 }
 
-function isPlainGuard(guard: unknown): guard is PlainGuard {
-  return typeof guard === 'function' && !('check' in guard)
+/** `and`, `or`, `not`, `stateIn`: shared with the original machine, so the copy gets its own. */
+type CompositeGuard = { readonly check: unknown; readonly guards?: readonly unknown[]; readonly name: string }
+
+function checkedComposite(machineId: string, guard: CompositeGuard): unknown {
+  if (guard.guards === undefined) return guard
+  const composite = Object.assign(() => false, guard, {
+    guards: guard.guards.map((inner) => checkedGuard(machineId, inner)),
+  })
+  Object.defineProperty(composite, 'name', { value: guard.name })
+  return composite
 }
 
-function isAsyncFunction(value: unknown): boolean {
-  return typeof value === 'function' && value.constructor.name === 'AsyncFunction'
-}
-
-function isMachine(logic: unknown): boolean {
-  return typeof logic === 'object' && logic !== null && '__xstatenode' in logic
-}
-
-function guardsOf(state: StateConfig): unknown[] {
-  const transitions = [state.on, state.after].flatMap((map) =>
-    Object.values((map ?? {}) as Record<string, unknown>).flatMap(listOf),
-  )
-  return [...transitions, ...listOf(state.always)].map((t) => (t as { guard?: unknown } | null)?.guard)
-}
-
-function listOf(value: unknown): unknown[] {
-  if (value === undefined) return []
-  return Array.isArray(value) ? (value as unknown[]) : [value]
-}
-
-function walk(state: StateConfig, path: string, visit: (state: StateConfig, path: string) => void): void {
-  visit(state, path)
-  for (const [key, child] of Object.entries(state.states ?? {})) walk(child, `${path}.${key}`, visit)
+function promised(machineId: string, name: string): RuntimeError {
+  return new RuntimeError('MACHINE_NOT_DURABLE', {
+    happened: `Guard "${name}" of machine "${machineId}" returned a promise.`,
+    expected: 'Guards are synchronous: a promise would always count as "yes".',
+    todo: 'Ask in an invoke, and let the guard read the recorded answer from the event.',
+  })
 }

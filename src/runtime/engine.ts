@@ -1,25 +1,40 @@
 /**
  * The durable-actor engine: spawns, finds, wakes and stops actors of any registered machine.
  *
- * Owns: the machines by name, the live cells by stream id, the list of what is parked.
+ * Owns: the machines by name, those who watch actors, the list of what is parked; its registry has the live cells.
  * Never: knows what a session, an agent or a tool is.
  *
- * I1. At most one cell lives per stream; who asks while it wakes waits for the same one.
- * I2. After `recover`, every stream that owes work is awake or parked with its reason.
+ * I1. After `recover`, every stream that owes work is awake or parked with its reason.
+ * I2. Those who watch an actor go on watching it when its cell is replaced.
  */
 import type { AnyStateMachine, InputFrom } from 'xstate'
 import type { EventStore } from '../../eventstore/event-store.ts'
+import { Audience } from './audience.ts'
+import { isRecordableName } from './canonical.ts'
 import { Cell, type CellHost, type Receipt, type SendOptions } from './cell.ts'
+import { CellRegistry } from './cell-registry.ts'
 import type { Clock } from './clock.ts'
+import { DEFINITION_PREFIX, recordDefinition } from './definition.ts'
 import { durableActor, type DurableActor } from './durable-actor.ts'
 import { durableMachine, type DurableMachine } from './durable-machine.ts'
-import { recordDefinition } from './definition.ts'
+import {
+  actorExists,
+  closed,
+  duplicateMachine,
+  invalidId,
+  machineMismatch,
+  noActor,
+  unknownMachine,
+  unregisteredMachine,
+} from './engine-errors.ts'
 import { streamsThatOwe } from './owed.ts'
-import { createRefusalLog } from './refusal-log.ts'
-import { RuntimeError } from './runtime-error.ts'
+import { createRefusalLog, REFUSED_SUFFIX } from './refusal-log.ts'
 
 /** How many actors recover at once. */
 const RECOVERY_CONCURRENCY = 16
+
+/** Leaves room in the store's keys for what is owed. */
+const LONGEST_ID = 400
 
 export type SpawnOptions<TMachine extends AnyStateMachine> = {
   readonly id: string
@@ -47,23 +62,35 @@ export type FoundActor = {
 export interface Engine {
   readonly store: EventStore
   readonly clock: Clock
+  /**
+   * The actor with this id: a new one, its first event on disk, or the one that exists, woken.
+   *
+   * @throws RuntimeError `MACHINE_UNKNOWN`, `ACTOR_EXISTS`, `ACTOR_MACHINE_MISMATCH`, `INPUT_INVALID`, `ACTOR_DIVERGED`
+   */
   spawn<TMachine extends AnyStateMachine>(
     machine: TMachine,
     options: SpawnOptions<TMachine>,
   ): Promise<DurableActor<TMachine>>
-  /** The actor with this id, awake; `undefined` if there is none. */
+  /**
+   * The actor with this id, awake; `undefined` if there is none.
+   *
+   * @throws RuntimeError `MACHINE_UNKNOWN`, `ACTOR_MACHINE_MISMATCH`, `ACTOR_DIVERGED`
+   */
   get<TMachine extends AnyStateMachine>(
     machine: TMachine,
     id: string,
   ): Promise<DurableActor<TMachine> | undefined>
   /** The same, whatever its machine. */
   find(id: string): Promise<FoundActor | undefined>
+  /** @throws RuntimeError `ACTOR_NOT_FOUND`, and what `DurableActor.send` throws */
   send(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
   /** Like `send`, for outcomes of work that already happened. */
   sendOutcome(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
+  /** Wakes every actor that owes work; what cannot be woken is parked. */
   recover(): Promise<void>
   readonly parked: readonly Parked[]
   onError(error: unknown): void
+  /** Stops what runs, finishes what is being written. */
   close(): Promise<void>
 }
 
@@ -73,218 +100,161 @@ export type EngineOptions = {
   readonly clock: Clock
   readonly onError: (error: unknown) => void
   readonly onWarning?: (message: string) => void
+  /** Where the action `log` goes; default the console, as in XState. */
+  readonly log?: (...values: unknown[]) => void
 }
 
-/** Opens an engine over a store. `recover()` wakes what owes work. */
+/**
+ * Opens an engine over a store. `recover()` wakes what owes work.
+ *
+ * @throws RuntimeError `MACHINE_NOT_DURABLE`, `MACHINE_DUPLICATE`
+ */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const { store, clock } = options
+  const { store, clock, onError } = options
   const machines = new Map<string, DurableMachine>()
-  const cells = new Map<string, Cell>()
-  const waking = new Map<string, Promise<Cell | undefined>>()
-  const parked = new Map<string, Parked>()
-  const refusals = createRefusalLog(store, clock)
-  let closing: Promise<void> | undefined
-
   for (const machine of options.machines) {
     const durable = durableMachine(machine)
     if (machines.has(durable.name)) throw duplicateMachine(durable.name)
     machines.set(durable.name, durable)
+  }
+  // All of them hold, so that a machine that does not leaves nothing behind.
+  for (const durable of machines.values()) {
     for (const warning of durable.warnings) options.onWarning?.(`${durable.label}: ${warning}`)
     await recordDefinition(store, durable)
   }
 
+  const audiences = new Map<string, Audience>()
+  const parked = new Map<string, Parked>()
+  const refusals = createRefusalLog({ store, clock, onError })
   const host: CellHost = {
     store,
     clock,
+    onError,
+    // oxlint-disable-next-line no-console -- where XState's own `log` goes
+    log: options.log ?? ((...values) => console.log(...values)),
+    audience: (id) => audiences.get(id),
     recordRefusal: (refusal) => refusals.record(refusal),
-    onError: options.onError,
-    onBroken: (cell) => {
-      if (cells.get(cell.id) === cell) cells.delete(cell.id)
-    },
-  }
-
-  const wake = (id: string): Promise<Cell | undefined> => {
-    assertOpen()
-    const live = cells.get(id)
-    if (live !== undefined) return Promise.resolve(live)
-    const started = waking.get(id) ?? load(id).finally(() => waking.delete(id))
-    waking.set(id, started)
-    return started
+    onBroken: (cell) => cells.forget(cell),
   }
   const load = async (id: string): Promise<Cell | undefined> => {
     const head = await store.head(id)
-    if (head === undefined) return undefined
-    const machine = machines.get(head.machine.slice(0, head.machine.lastIndexOf('@')))
-    if (machine === undefined || machine.label !== head.machine)
-      throw unknownMachine(id, head.machine, machines)
+    // A stream that belongs to no machine is no actor.
+    if (head === undefined || head.machine === '') return undefined
+    const machine = [...machines.values()].find(({ label }) => label === head.machine)
+    if (machine === undefined) throw unknownMachine(id, head.machine, labelsOf(machines))
     const cell = new Cell(id, machine, host)
     await cell.load()
-    cells.set(id, cell)
-    cell.resume()
+    parked.delete(id)
     return cell
   }
-  const create = async (machine: DurableMachine, spawn: SpawnOptions<AnyStateMachine>): Promise<Cell> => {
-    const cell = new Cell(spawn.id, machine, host)
+  const cells: CellRegistry = new CellRegistry(load)
+
+  const registered = (machine: AnyStateMachine): DurableMachine => {
+    const durable = machines.get(machine.id)
+    if (durable === undefined) throw unregisteredMachine(machine.id, [...machines.keys()])
+    return durable
+  }
+  const find = async (id: string): Promise<Cell | undefined> =>
+    isActorId(id) ? cells.use(id, (cell) => cell) : undefined
+  const useExisting = <T>(id: string, take: (cell: Cell) => Promise<T>): Promise<T> =>
+    cells.use(id, (cell) => {
+      if (cell === undefined) throw noActor(id)
+      return take(cell)
+    })
+  const reference = <TMachine extends AnyStateMachine>(cell: Cell): DurableActor<TMachine> => {
+    const { id } = cell
+    let last = cell
+    return durableActor<TMachine>(id, {
+      cell: () => (last = cells.live.get(id) ?? last),
+      use: (take) => useExisting(id, take),
+      audience() {
+        const audience = audiences.get(id) ?? new Audience(onError)
+        audiences.set(id, audience)
+        return audience
+      },
+      dismiss(audience) {
+        if (audience.empty && audiences.get(id) === audience) audiences.delete(id)
+      },
+      onError,
+    })
+  }
+  const create = async (durable: DurableMachine, spawn: SpawnOptions<AnyStateMachine>): Promise<Cell> => {
+    const cell = new Cell(spawn.id, durable, host)
     await cell.create({
       type: spawn.createdAs ?? 'actor.created',
       input: spawn.input,
       correlationId: spawn.correlationId ?? spawn.id,
       source: spawn.source ?? '',
     })
-    cells.set(spawn.id, cell)
     return cell
-  }
-  const mustWake = async (id: string): Promise<Cell> => {
-    const cell = await wake(id)
-    if (cell === undefined) throw noActor(id)
-    return cell
-  }
-  const reference = <TMachine extends AnyStateMachine>(id: string): DurableActor<TMachine> =>
-    durableActor<TMachine>(id, {
-      cell: () => {
-        const cell = cells.get(id)
-        if (cell === undefined) throw noActor(id)
-        return cell
-      },
-      resolve: () => mustWake(id),
-      onError: options.onError,
-    })
-  const registered = (machine: AnyStateMachine): DurableMachine => {
-    const durable = machines.get(machine.id)
-    if (durable === undefined) throw unregisteredMachine(machine.id, machines)
-    return durable
-  }
-  const assertOpen = (): void => {
-    if (closing !== undefined) throw closed()
   }
 
-  const engine: Engine = {
+  return {
     store,
     clock,
-    onError: options.onError,
+    onError,
     get parked() {
       return [...parked.values()]
     },
     async spawn(machine, spawn) {
       const durable = registered(machine)
-      const existing = await wake(spawn.id)
-      if (existing !== undefined) {
-        assertSameMachine(existing, durable)
-        if (spawn.ifExists === 'error') throw actorExists(spawn.id)
-        return reference(spawn.id)
+      if (!isActorId(spawn.id)) throw invalidId(spawn.id, LONGEST_ID)
+      for (;;) {
+        const existing = await find(spawn.id)
+        if (existing !== undefined) {
+          assertSameMachine(existing, durable)
+          if (spawn.ifExists === 'error') throw actorExists(spawn.id)
+          return reference(existing)
+        }
+        // Somebody else may have begun to create it meanwhile: then wait for that one.
+        const created = cells.create(spawn.id, () => create(durable, spawn))
+        if (created !== undefined) return reference(await created)
       }
-      const created = create(durable, spawn as SpawnOptions<AnyStateMachine>)
-      waking.set(
-        spawn.id,
-        created.then(
-          (cell) => cell,
-          () => undefined,
-        ),
-      )
-      try {
-        await created
-      } finally {
-        waking.delete(spawn.id)
-      }
-      return reference(spawn.id)
     },
     async get(machine, id) {
       const durable = registered(machine)
-      const cell = await wake(id)
+      const cell = await find(id)
       if (cell === undefined) return undefined
       assertSameMachine(cell, durable)
-      return reference(id)
+      return reference(cell)
     },
     async find(id) {
-      const cell = await wake(id)
-      return cell && { machine: cell.machine.name, actor: reference(id), correlationId: cell.correlationId }
+      const cell = await find(id)
+      return cell && { machine: cell.machine.name, actor: reference(cell), correlationId: cell.correlationId }
     },
-    send: async (id, event, sendOptions) => (await mustWake(id)).send(event, sendOptions),
-    sendOutcome: async (id, event, sendOptions) => (await mustWake(id)).sendOutcome(event, sendOptions),
+    send: (id, event, sendOptions) => useExisting(id, (cell) => cell.send(event, sendOptions)),
+    sendOutcome: (id, event, sendOptions) => useExisting(id, (cell) => cell.sendOutcome(event, sendOptions)),
     async recover() {
       const owing = await streamsThatOwe(store)
       const wakeNext = async (): Promise<void> => {
         for (let id = owing.shift(); id !== undefined; id = owing.shift()) {
           try {
-            await wake(id)
+            await cells.use(id, () => undefined)
           } catch (error) {
-            const code = String((error as { code?: unknown }).code ?? 'ACTOR_FAILED')
-            parked.set(id, { id, code, reason: (error as Error).message })
+            const code = (error as { code?: string }).code ?? 'ACTOR_FAILED'
+            // Closing in the middle of a recovery parks nobody.
+            if (code !== closed().code) parked.set(id, { id, code, reason: (error as Error).message })
           }
         }
       }
       await Promise.all(Array.from({ length: RECOVERY_CONCURRENCY }, wakeNext))
     },
-    close() {
-      closing ??= (async () => {
-        await Promise.all([...cells.values()].map((cell) => cell.close()))
-        await refusals.flush()
-      })()
-      return closing
+    async close() {
+      await cells.close()
+      await refusals.flush()
     },
   }
-  return engine
+}
+
+function isActorId(id: unknown): id is string {
+  return isRecordableName(id, LONGEST_ID) && !id.startsWith(DEFINITION_PREFIX) && !id.endsWith(REFUSED_SUFFIX)
 }
 
 function assertSameMachine(cell: Cell, machine: DurableMachine): void {
   if (cell.machine.name === machine.name) return
-  throw new RuntimeError('ACTOR_MACHINE_MISMATCH', {
-    happened: `"${cell.id}" is an actor of machine "${cell.machine.label}", not of "${machine.label}".`,
-    expected: 'An id belongs to one machine for ever.',
-    todo: 'Use another id, or ask for it with its own machine.',
-  })
+  throw machineMismatch(cell.id, { has: cell.machine.label, asked: machine.label })
 }
 
-function actorExists(id: string): RuntimeError {
-  return new RuntimeError('ACTOR_EXISTS', {
-    happened: `There is an actor "${id}" already.`,
-    expected: "With ifExists: 'error', an id that is new.",
-    todo: "Use another id, or leave ifExists at 'get' to have the existing actor.",
-  })
-}
-
-function noActor(id: string): RuntimeError {
-  return new RuntimeError('ACTOR_NOT_FOUND', {
-    happened: `There is no actor "${id}".`,
-    expected: 'The id of an actor that was spawned in this folder.',
-    todo: 'Check the id; `agentctl log` lists what is there.',
-  })
-}
-
-function duplicateMachine(name: string): RuntimeError {
-  return new RuntimeError('MACHINE_DUPLICATE', {
-    happened: `Two machines have the id "${name}".`,
-    expected: 'Each registered machine has an id of its own.',
-    todo: 'Rename one of them.',
-  })
-}
-
-function unregisteredMachine(name: string, machines: ReadonlyMap<string, unknown>): RuntimeError {
-  return new RuntimeError('MACHINE_UNKNOWN', {
-    happened: `Machine "${name}" is not registered.`,
-    expected: `One of: ${[...machines.keys()].join(', ')}.`,
-    todo: 'Give it to createRuntime({ machines: [...] }), so that its actors can recover.',
-  })
-}
-
-function unknownMachine(
-  id: string,
-  label: string,
-  machines: ReadonlyMap<string, DurableMachine>,
-): RuntimeError {
-  const known = [...machines.values()].map((m) => m.label).join(', ')
-  return new RuntimeError('MACHINE_UNKNOWN', {
-    happened: `"${id}" was written by machine "${label}", which is not registered.`,
-    expected: `A registered machine of that name and version; there are: ${known}.`,
-    todo: 'Register the machine that wrote it; until then the actor stays parked, and nothing of it is lost.',
-    details: { stream_id: id, machine: label },
-  })
-}
-
-function closed(): RuntimeError {
-  return new RuntimeError('RUNTIME_CLOSED', {
-    happened: 'The runtime is closed.',
-    expected: 'An open runtime.',
-    todo: 'Open it again with createRuntime; what is on disk is intact.',
-  })
+function labelsOf(machines: ReadonlyMap<string, DurableMachine>): string[] {
+  return Array.from(machines.values(), ({ label }) => label)
 }

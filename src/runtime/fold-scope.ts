@@ -1,130 +1,250 @@
 /**
- * The actor scope and system that a machine sees while it is folded: they collect, they never act.
+ * The actor scope, self and system that a machine sees while it is folded: they collect, they never act.
  *
- * Owns: the list of actions of the step under way, the microsteps, the births of children.
- * Never: starts a child, schedules a timer, relays an event, reads a clock.
+ * Owns: what the step under way has asked for so far, births and actions in one order; the children by `systemId`.
+ * Never: starts a child, schedules a timer, reads a clock, or keeps anything from one step to the next.
  *
- * I1. One scope serves one cell; its step fields are emptied by `begin`.
- * I2. Whatever XState asks of it inside a fold, it answers without an effect and without throwing.
+ * I1. One scope serves one actor; its step fields are emptied by `begin` and by `end`.
+ * I2. Whatever XState asks of it inside a fold, it answers without an effect; it throws only at what cannot be durable.
  */
-import type { ActorLogic, AnyActorRef, AnyActorScope, AnyEventObject, Snapshot } from 'xstate'
+import type {
+  ActorLogic,
+  AnyActorRef,
+  AnyActorScope,
+  AnyEventObject,
+  AnyMachineSnapshot,
+  Snapshot,
+} from 'xstate'
+import type { CellState, RawAction } from './cell-state.ts'
+import type { StepRecord } from './step.ts'
+import { RuntimeError } from './runtime-error.ts'
 
-/** An action as XState hands it over for execution, before it is turned into data. */
-export type RawAction = {
-  readonly type: string
-  readonly params: unknown
-  readonly info: { readonly context: unknown; readonly event: AnyEventObject }
-  readonly exec: ((info: unknown, params: unknown) => unknown) | undefined
+/** How a live actor answers its own `self`; a mere replay has none. */
+export type LiveSelf = {
+  send(event: AnyEventObject): void
+  getSnapshot(): AnyMachineSnapshot | undefined
+  /** An event sent straight to one of the actor's children. */
+  relay(target: AnyActorRef, event: AnyEventObject): void
 }
 
-/** A child that came into being during a step, by `invoke`, `spawnChild` or `spawn`. */
-export type Birth = { readonly id: string; readonly src: string; readonly input: unknown }
-
-type Microstep = { readonly _transitions: readonly MicrostepTransition[] }
-type MicrostepTransition = {
+type Transition = {
   readonly target: unknown
   readonly actions: readonly unknown[]
   readonly reenter: boolean
 }
-
-export type FoldScope = {
-  readonly actorScope: AnyActorScope
-  readonly actions: readonly RawAction[]
-  readonly births: readonly Birth[]
-  /** True if a microstep of this step took a transition that has a target or actions. */
-  readonly transitioned: boolean
-  begin(): void
+type InspectionEvent = {
+  readonly type: string
+  readonly _transitions: readonly Transition[]
+  readonly actorRef: { readonly logic: object; readonly id: string }
 }
 
-/** Where a stub reports its birth: by the fold's `self`, which is the parent of every child born in a fold. */
-const birthsOf = new WeakMap<object, (birth: Birth) => void>()
+const ignore = (): void => {}
+const NOTHING = { unsubscribe: ignore }
+const IDLE_CLOCK = { setTimeout: () => 0, clearTimeout: ignore }
+const IDLE_SCHEDULER = { schedule: ignore, cancel: ignore, cancelAll: ignore }
+
+const stubs = new WeakSet<object>()
 
 /** Logic that stands in for a child's own: it is born in a fold, and never runs there. */
 export function childStub(src: string): ActorLogic<Snapshot<unknown>, AnyEventObject> {
-  return {
+  const stub: ActorLogic<Snapshot<unknown>, AnyEventObject> = {
     getInitialSnapshot: (childScope, input) => {
-      const parent = (childScope.self as unknown as { _parent: object })._parent
-      birthsOf.get(parent)?.({ id: childScope.id, src, input })
+      const ref = childScope.self as AnyActorRef & { _syncSnapshot?: boolean }
+      const parent: unknown = ref._parent
+      if (parent instanceof FoldSelf) {
+        const syncSnapshot = ref._syncSnapshot === true
+        parent.scope.note({ kind: 'birth', birth: { ref, id: ref.id, src, input, syncSnapshot } })
+      }
       return { status: 'active', output: undefined, error: undefined }
     },
     transition: (snapshot) => snapshot,
     getPersistedSnapshot: (snapshot) => snapshot,
-    restoreSnapshot: (snapshot) => snapshot as Snapshot<unknown>,
+    restoreSnapshot: (snapshot) => snapshot,
+  }
+  stubs.add(stub)
+  return stub
+}
+
+/** Collects one step at a time: `begin`, XState's own transition over `actorScope`, then read, then `end`. */
+export class FoldScope {
+  readonly actorScope: AnyActorScope
+  readonly self: AnyActorRef
+  records: StepRecord[] = []
+  /** A microstep took a transition that has a target or actions. */
+  transitioned = false
+  /** A transition was selected, be it one that does nothing. */
+  selected = false
+  /** How many children were given a name by number so far. */
+  booked = 0
+  #running: CellState['children'] | undefined
+  #keyed: Map<string, AnyActorRef> | undefined
+
+  constructor(actorId: string, live?: LiveSelf) {
+    const self = new FoldSelf(actorId, this, live)
+    this.self = self as unknown as AnyActorRef
+    this.actorScope = {
+      self,
+      id: actorId,
+      sessionId: actorId,
+      system: self.system,
+      logger: ignore,
+      defer: ignore,
+      stopChild: ignore,
+      emit: ignore,
+      actionExecutor: (action: RawAction) => this.#execute(action),
+    } as unknown as AnyActorScope
+  }
+
+  begin(before: CellState | undefined): void {
+    this.end()
+    this.booked = before?.booked ?? 0
+    this.#running = before?.children
+  }
+
+  /** Lets go of what the step held. */
+  end(): void {
+    this.records = []
+    this.transitioned = false
+    this.selected = false
+    this.#running = undefined
+    this.#keyed = undefined
+  }
+
+  note(record: StepRecord): void {
+    this.records.push(record)
+  }
+
+  inspect(event: InspectionEvent): void {
+    if (event.type === '@xstate.actor' && !stubs.has(event.actorRef.logic))
+      throw inlineChild(event.actorRef.id)
+    if (event.type !== '@xstate.microstep' || event._transitions.length === 0) return
+    this.selected = true
+    this.transitioned ||= event._transitions.some(
+      (t) => t.target !== undefined || t.actions.length > 0 || t.reenter,
+    )
+  }
+
+  /** The children that have a `systemId`; as in XState, those that have not ended. */
+  keyed(): Map<string, AnyActorRef> {
+    if (this.#keyed === undefined) {
+      this.#keyed = new Map()
+      for (const { ref } of this.#running?.values() ?? []) {
+        const { systemId } = ref as { systemId?: string }
+        if (systemId !== undefined) this.#keyed.set(systemId, ref)
+      }
+    }
+    return this.#keyed
+  }
+
+  #execute(action: RawAction): void {
+    if (action.type === 'xstate.spawnChild' && (action.params as { id?: unknown }).id === undefined) {
+      throw namelessChild()
+    }
+    if (action.type === 'xstate.stopChild') {
+      const stopped = action.params as { systemId?: string } | undefined
+      if (stopped?.systemId !== undefined && this.keyed().get(stopped.systemId) === stopped) {
+        this.keyed().delete(stopped.systemId)
+      }
+    }
+    this.note({ kind: 'action', action })
   }
 }
 
-export function createFoldScope(actorId: string): FoldScope {
-  let actions: RawAction[] = []
-  let births: Birth[] = []
-  let microsteps: Microstep[] = []
-  let booked = 0
+/** What a machine knows as `self`. */
+class FoldSelf {
+  readonly id: string
+  readonly sessionId: string
+  readonly src: string
+  readonly system: FoldSystem
+  readonly ref = this
+  readonly scope: FoldScope
+  readonly live: LiveSelf | undefined
+  _parent = undefined
 
-  const system = {
-    _bookId: () => `${actorId}:${booked++}`,
-    _register: (id: string) => id,
-    _unregister: () => {},
-    _set: () => {},
-    _sendInspectionEvent: (event: { type: string }) => {
-      if (event.type === '@xstate.microstep') microsteps.push(event as unknown as Microstep)
-    },
-    _relay: () => {},
-    _logger: () => {},
-    _clock: { setTimeout: () => 0, clearTimeout: () => {} },
-    _snapshot: { _scheduledEvents: {} },
-    scheduler: { schedule: () => {}, cancel: () => {}, cancelAll: () => {} },
-    inspect: () => ({ unsubscribe: () => {} }),
-    get: () => undefined,
-    getAll: () => ({}),
-    getSnapshot: () => ({ _scheduledEvents: {} }),
-    start: () => {},
+  constructor(actorId: string, scope: FoldScope, live: LiveSelf | undefined) {
+    this.id = actorId
+    this.sessionId = actorId
+    this.src = actorId
+    this.scope = scope
+    this.live = live
+    this.system = new FoldSystem(this)
   }
-  const self = {
-    id: actorId,
-    sessionId: actorId,
-    system,
-    src: actorId,
-    _parent: undefined,
-    send: () => {},
-    _send: () => {},
-    getSnapshot: () => undefined,
-    subscribe: () => ({ unsubscribe: () => {} }),
-    on: () => ({ unsubscribe: () => {} }),
-    toJSON: () => ({ xstate$$type: 1, id: actorId }),
-  } as unknown as AnyActorRef
-  ;(self as unknown as { ref: AnyActorRef }).ref = self
-  birthsOf.set(self, (birth) => births.push(birth))
 
-  const actorScope = {
-    self,
-    id: actorId,
-    sessionId: actorId,
-    system,
-    logger: () => {},
-    defer: () => {},
-    stopChild: () => {},
-    emit: () => {},
-    actionExecutor: (action: RawAction) => {
-      actions.push(action)
-    },
-  } as unknown as AnyActorScope
-
-  return {
-    actorScope,
-    get actions() {
-      return actions
-    },
-    get births() {
-      return births
-    },
-    get transitioned() {
-      return microsteps.some((step) =>
-        step._transitions.some((t) => t.target !== undefined || t.actions.length > 0 || t.reenter),
-      )
-    },
-    begin() {
-      actions = []
-      births = []
-      microsteps = []
-    },
+  send(event: AnyEventObject): void {
+    this.live?.send(event)
   }
+  _send(event: AnyEventObject): void {
+    this.live?.send(event)
+  }
+  getSnapshot(): AnyMachineSnapshot | undefined {
+    return this.live?.getSnapshot()
+  }
+  subscribe(): typeof NOTHING {
+    return NOTHING
+  }
+  on(): typeof NOTHING {
+    return NOTHING
+  }
+  toJSON(): object {
+    return { xstate$$type: 1, id: this.id }
+  }
+}
+
+/** What a machine and its children know as `system`. */
+class FoldSystem {
+  readonly _logger = ignore
+  readonly _clock = IDLE_CLOCK
+  readonly _snapshot = { _scheduledEvents: {} }
+  readonly scheduler = IDLE_SCHEDULER
+  readonly #self: FoldSelf
+
+  constructor(self: FoldSelf) {
+    this.#self = self
+  }
+
+  _bookId(): string {
+    return `${this.#self.id}:${this.#self.scope.booked++}`
+  }
+  _register(id: string): string {
+    return id
+  }
+  _unregister(): void {}
+  _set(systemId: string, ref: AnyActorRef): void {
+    this.#self.scope.keyed().set(systemId, ref)
+  }
+  _sendInspectionEvent(event: InspectionEvent): void {
+    this.#self.scope.inspect(event)
+  }
+  _relay(_source: unknown, target: AnyActorRef, event: AnyEventObject): void {
+    this.#self.live?.relay(target, event)
+  }
+  get(systemId: string): AnyActorRef | undefined {
+    return this.#self.scope.keyed().get(systemId)
+  }
+  getAll(): Record<string, AnyActorRef> {
+    return Object.fromEntries(this.#self.scope.keyed())
+  }
+  inspect(): typeof NOTHING {
+    return NOTHING
+  }
+  getSnapshot(): object {
+    return { _scheduledEvents: {} }
+  }
+  start(): void {}
+}
+
+function inlineChild(id: string): RuntimeError {
+  return new RuntimeError('MACHINE_NOT_DURABLE', {
+    happened: `A child ("${id}") was spawned from inline logic, which has no name to find it by again.`,
+    expected: 'Children are named in setup({ actors }) and spawned by that name.',
+    todo: "Name the logic in setup({ actors }), and spawn('thatName', { id }).",
+  })
+}
+
+function namelessChild(): RuntimeError {
+  return new RuntimeError('MACHINE_NOT_DURABLE', {
+    happened: 'spawnChild was used without an id; XState keeps such a child under the key "undefined".',
+    expected: 'A spawned child has an id, by which it is stopped, sent to and recovered.',
+    todo: "Give it one: spawnChild('name', { id: 'some-id' }).",
+  })
 }

@@ -4,41 +4,14 @@
  * Live running, recovery, time travel and verification all come through here; there is no second fold.
  * It is pure: the same cell state and envelope give the same answer, and nothing is executed.
  */
-import { getNextTransitions, type AnyEventObject, type AnyMachineSnapshot } from 'xstate'
+import type { AnyEventObject, AnyMachineSnapshot } from 'xstate'
+import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
 import type { DurableMachine } from './durable-machine.ts'
-import { createFoldScope, type FoldScope, type RawAction } from './fold-scope.ts'
+import { FoldScope, type LiveSelf } from './fold-scope.ts'
+import { settle } from './step-effects.ts'
+import { whyNot, type WhyNot } from './why-not.ts'
 
-/** A leaf (promise, callback, observable) that was started and has not been stopped. */
-export type ChildRecord = {
-  readonly id: string
-  readonly src: string
-  readonly input: unknown
-  /** `<stream>:<version>:<n>`: which incarnation of this child it is, and its idempotency key. */
-  readonly key: string
-  /** `event_id` of the event that started it. */
-  readonly cause: string
-}
-
-/** A delayed event, due at an absolute time (ms since the epoch). */
-export type TimerRecord = { readonly id: string; readonly dueAt: number; readonly event: AnyEventObject }
-
-/** The fold of a stream: the machine's snapshot, and what stands around it. */
-export type CellState = {
-  readonly version: number
-  readonly snapshot: AnyMachineSnapshot
-  readonly children: ReadonlyMap<string, ChildRecord>
-  readonly timers: ReadonlyMap<string, TimerRecord>
-}
-
-/** What a step intends to do to the world, once its event is on disk. */
-export type Effect =
-  | { readonly kind: 'start'; readonly child: ChildRecord }
-  | { readonly kind: 'stop'; readonly child: ChildRecord }
-  | { readonly kind: 'schedule'; readonly timer: TimerRecord }
-  | { readonly kind: 'cancel'; readonly timerId: string }
-  | { readonly kind: 'send'; readonly childId: string; readonly event: AnyEventObject }
-  | { readonly kind: 'emit'; readonly event: AnyEventObject }
-  | { readonly kind: 'action'; readonly key: string; readonly action: RawAction }
+export type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
 
 /** One recorded input, as the fold takes it. Version 1 starts the machine with `event.input`. */
 export type FoldEnvelope = {
@@ -51,207 +24,128 @@ export type FoldEnvelope = {
 
 /** The field by which a due timer's event says which timer it is; events from outside may not have it. */
 export const TIMER_FIELD = 'xstate.timer'
+/** The field by which a child's last event says which incarnation it was; events from outside may not have it. */
+export const CHILD_FIELD = 'xstate.child'
 
 export type FoldOutcome =
   | { readonly kind: 'accepted'; readonly state: CellState; readonly effects: readonly Effect[] }
-  /** The machine has no transition for this event where it stands. */
-  | { readonly kind: 'ignored'; readonly reason: string }
-  /** It has, and a guard said no. */
-  | { readonly kind: 'refused'; readonly guard: string; readonly reason: string }
+  | WhyNot
 
 export type Folder = {
   fold(state: CellState | undefined, envelope: FoldEnvelope): FoldOutcome
 }
 
-const NO_CHILDREN: ReadonlyMap<string, ChildRecord> = new Map()
-const NO_TIMERS: ReadonlyMap<string, TimerRecord> = new Map()
+const UNBORN: Omit<CellState, 'snapshot'> = { version: 0, children: new Map(), timers: new Map(), booked: 0 }
 
-/** A fold for one stream; it keeps the stream's own counter of unnamed children. */
-export function createFolder(machine: DurableMachine, streamId: string): Folder {
-  const scope = createFoldScope(streamId)
+/** A fold for one stream. `live` lets the machine's `self` answer; a replay goes without. */
+export function createFolder(machine: DurableMachine, streamId: string, live?: LiveSelf): Folder {
+  const at: FoldContext = { machine, streamId, scope: new FoldScope(streamId, live) }
   return {
-    fold: (state, envelope) =>
-      state === undefined
-        ? foldFirst({ machine, scope, streamId }, envelope)
-        : foldNext({ machine, scope, streamId }, state, envelope),
+    fold(state, envelope) {
+      at.scope.begin(state)
+      try {
+        return state === undefined ? foldFirst(at, envelope) : foldNext(at, state, envelope)
+      } finally {
+        at.scope.end()
+      }
+    },
   }
 }
 
-type FoldContext = { readonly machine: DurableMachine; readonly scope: FoldScope; readonly streamId: string }
+type FoldContext = { readonly machine: DurableMachine; readonly streamId: string; readonly scope: FoldScope }
+
+/** What was taken: the next snapshot, and the timer or the child that the event came from. */
+type Taken = {
+  readonly snapshot: AnyMachineSnapshot
+  readonly fired?: TimerRecord | undefined
+  readonly ended?: ChildRecord | undefined
+  readonly thrown?: boolean
+}
 
 function foldFirst(at: FoldContext, envelope: FoldEnvelope): FoldOutcome {
-  at.scope.begin()
   const snapshot = at.machine.foldable.getInitialSnapshot(
     at.scope.actorScope as never,
     envelope.event['input'] as never,
   ) as AnyMachineSnapshot
-  return settle(
-    at,
-    { children: NO_CHILDREN, timers: NO_TIMERS, version: 0, snapshot },
-    { envelope, snapshot },
-  )
+  return accept(at, { ...UNBORN, snapshot }, { envelope, taken: { snapshot } })
 }
 
 function foldNext(at: FoldContext, state: CellState, envelope: FoldEnvelope): FoldOutcome {
   const { snapshot } = state
-  if (snapshot.status !== 'active') {
-    return {
-      kind: 'ignored',
-      reason: `the actor is ${snapshot.status === 'done' ? 'done' : snapshot.status}`,
-    }
+  if (snapshot.status !== 'active')
+    return { kind: 'ignored', reason: `the actor is ${ENDED[snapshot.status]}` }
+  const { [TIMER_FIELD]: timerKey, [CHILD_FIELD]: childKey, ...rest } = envelope.event
+  const fired = state.timers.get(timerKey as string)
+  const ended = state.children.get(childKey as string)
+  if ((timerKey !== undefined && fired === undefined) || (childKey !== undefined && ended === undefined)) {
+    return { kind: 'ignored', reason: `"${rest.type}" comes from a timer or child that is no more` }
   }
-  at.scope.begin()
-  const { event } = envelope
+  if (fired?.childKey !== undefined) return deliver(at, state, { envelope, taken: { snapshot, fired } })
+  const event = withError(rest)
   let next: AnyMachineSnapshot
   try {
     next = at.machine.foldable.transition(snapshot, event, at.scope.actorScope as never) as AnyMachineSnapshot
   } catch (error) {
-    // As a live XState actor would: a throw in a guard or an assign ends the actor in `error`, on the record.
-    next = { ...snapshot, status: 'error', error } as AnyMachineSnapshot
-    return settle(at, state, { envelope, snapshot: next })
+    return accept(at, state, {
+      envelope,
+      taken: { snapshot: failed(snapshot, error), fired, ended, thrown: true },
+    })
   }
-  if (next.status === 'active' && !at.scope.transitioned) return whyNot(snapshot, event)
-  return settle(at, state, { envelope, snapshot: next })
+  // A timer is over and a child has ended whether or not the machine cares, and that is recorded.
+  const matters =
+    next.status !== 'active' || at.scope.transitioned || fired !== undefined || ended !== undefined
+  if (!matters) return whyNot(snapshot, event, at.scope.selected)
+  return accept(at, state, { envelope, taken: { snapshot: next, fired, ended } })
 }
 
-/** Tells a guard's "no" from an event that means nothing here. */
-function whyNot(snapshot: AnyMachineSnapshot, event: AnyEventObject): FoldOutcome {
-  const candidates = getNextTransitions(snapshot).filter((t) => matchesDescriptor(event.type, t.eventType))
-  const guards = candidates.flatMap((t) => (t.guard === undefined ? [] : [guardName(t.guard)]))
-  const where = JSON.stringify(snapshot.value)
-  if (guards.length === 0) {
-    return { kind: 'ignored', reason: `"${event.type}" means nothing in state ${where}` }
-  }
-  const guard = guards.join(', ')
-  return { kind: 'refused', guard, reason: `guard "${guard}" said no to "${event.type}" in state ${where}` }
+const ENDED: Readonly<Record<string, string>> = {
+  done: 'done',
+  stopped: 'stopped',
+  error: 'in error',
 }
 
-function settle(
-  at: FoldContext,
-  before: CellState,
-  step: { readonly envelope: FoldEnvelope; readonly snapshot: AnyMachineSnapshot },
-): FoldOutcome {
-  const { envelope } = step
-  const timers = new Map(before.timers)
-  const effects: Effect[] = []
-  const custom: Effect[] = []
-  let n = 0
+type Took = { readonly envelope: FoldEnvelope; readonly taken: Taken }
 
-  const fired = firedTimer(before.timers, envelope.event)
-  if (fired !== undefined) timers.delete(fired)
-
-  const running = new Map(before.children)
-  for (const id of settledChildren(before.children, envelope.event)) running.delete(id)
-  const incarnations = [...running.values()]
-  for (const birth of at.scope.births) {
-    incarnations.push({ ...birth, key: `${at.streamId}:${envelope.version}:${n++}`, cause: envelope.eventId })
-  }
-  const children = survivors(incarnations, step.snapshot)
-  for (const child of incarnations) {
-    const alive = children.get(child.id) === child
-    const wasRunning = running.get(child.id) === child
-    if (alive && !wasRunning) effects.push({ kind: 'start', child })
-    if (!alive && wasRunning) effects.push({ kind: 'stop', child })
-  }
-  for (const action of at.scope.actions) {
-    const effect = effectOf(at, action, { envelope, n: n++ })
-    if (effect === undefined) continue
-    if (effect.kind === 'action') custom.push(effect)
-    else effects.push(effect)
-    if (effect.kind === 'schedule') timers.set(effect.timer.id, effect.timer)
-    if (effect.kind === 'cancel') timers.delete(effect.timerId)
-  }
-  if (step.snapshot.status !== 'active') {
-    for (const id of timers.keys()) effects.push({ kind: 'cancel', timerId: id })
-    timers.clear()
-  }
-  // XState's own order: custom actions first, then what it defers; and an old incarnation ends before a new one begins.
-  const ordered = [
-    ...custom,
-    ...effects.filter((e) => e.kind === 'stop'),
-    ...effects.filter((e) => e.kind !== 'stop'),
-  ]
-  return {
-    kind: 'accepted',
-    state: { version: envelope.version, snapshot: step.snapshot, children, timers },
-    effects: ordered,
+function accept(at: FoldContext, before: CellState, { envelope, taken }: Took): FoldOutcome {
+  const { version, time, eventId } = envelope
+  const { snapshot, fired, ended, thrown = false } = taken
+  const step = { streamId: at.streamId, version, time, eventId, snapshot, fired, ended, thrown }
+  const { records, booked, self } = at.scope
+  try {
+    return { kind: 'accepted', ...settle(before, { ...step, records, booked, self }) }
+  } catch (error) {
+    const broken = { ...step, snapshot: failed(before.snapshot, error), thrown: true }
+    return { kind: 'accepted', ...settle(before, { ...broken, records, booked, self }) }
   }
 }
 
-/** The last incarnation of each child that the snapshot still holds; one born and stopped in a single step never starts. */
-function survivors(
-  incarnations: readonly ChildRecord[],
-  snapshot: AnyMachineSnapshot,
-): Map<string, ChildRecord> {
-  const alive = new Map<string, ChildRecord>()
-  if (snapshot.status !== 'active') return alive
-  for (const child of incarnations) if (child.id in snapshot.children) alive.set(child.id, child)
-  return alive
+/** A delayed event to a child: the machine itself does not see it. */
+function deliver(at: FoldContext, state: CellState, took: Took): FoldOutcome {
+  const outcome = accept(at, state, took)
+  const { fired } = took.taken
+  const child = state.children.get(fired?.childKey ?? '')
+  if (outcome.kind !== 'accepted' || fired === undefined || child === undefined) return outcome
+  return { ...outcome, effects: [{ kind: 'send', childKey: child.key, event: fired.event }] }
 }
 
-function effectOf(
-  at: FoldContext,
-  action: RawAction,
-  from: { readonly envelope: FoldEnvelope; readonly n: number },
-): Effect | undefined {
-  const params = (action.params ?? {}) as Record<string, never>
-  switch (action.type) {
-    case 'xstate.spawnChild':
-    case 'xstate.stopChild':
-      return undefined // seen through births and through the snapshot's children
-    case 'xstate.raise':
-      return typeof params['delay'] === 'number' ? schedule(at, params, from) : undefined
-    case 'xstate.cancel':
-      return { kind: 'cancel', timerId: String(params['sendId']) }
-    case 'xstate.emit':
-      return { kind: 'emit', event: params['event'] as unknown as AnyEventObject }
-    case 'xstate.sendTo':
-      return typeof params['delay'] === 'number' ? schedule(at, params, from) : sendEffect(at, params, from)
-    default:
-      return { kind: 'action', key: `${at.streamId}:${from.envelope.version}:${from.n}`, action }
+/** As a live XState actor would: a throw in a guard or an assign ends the actor in `error`, on the record. */
+function failed(snapshot: AnyMachineSnapshot, error: unknown): AnyMachineSnapshot {
+  return { ...snapshot, status: 'error', error } as AnyMachineSnapshot
+}
+
+/** A child's error was an `Error` and is a record on disk; the machine sees an `Error` again, live and in a replay. */
+function withError(event: AnyEventObject): AnyEventObject {
+  if (!event.type.startsWith('xstate.error.actor.')) return event
+  const { error } = event as { error?: { name?: unknown; message?: unknown; stack?: unknown } | null }
+  if (typeof error?.message !== 'string' || typeof error.stack !== 'string') return event
+  const { message, ...rest } = error
+  const revived = new Error(message)
+  for (const [key, value] of Object.entries(rest)) {
+    Object.defineProperty(revived, key, { value, configurable: true, writable: true, enumerable: isOwn(key) })
   }
+  return { ...event, error: revived }
 }
 
-function schedule(
-  at: FoldContext,
-  params: Record<string, unknown>,
-  from: { readonly envelope: FoldEnvelope; readonly n: number },
-): Effect {
-  const id = (params['id'] as string | undefined) ?? `${at.streamId}:${from.envelope.version}:${from.n}`
-  const dueAt = from.envelope.time + (params['delay'] as number)
-  return { kind: 'schedule', timer: { id, dueAt, event: params['event'] as AnyEventObject } }
-}
-
-function sendEffect(
-  at: FoldContext,
-  params: Record<string, unknown>,
-  from: { readonly envelope: FoldEnvelope; readonly n: number },
-): Effect | undefined {
-  const target = params['to'] as { readonly id: string } | undefined
-  const event = params['event'] as AnyEventObject
-  if (target === undefined) return undefined
-  if (target === (at.scope.actorScope.self as unknown)) return schedule(at, { event, delay: 0 }, from)
-  return { kind: 'send', childId: target.id, event }
-}
-
-function firedTimer(timers: ReadonlyMap<string, TimerRecord>, event: AnyEventObject): string | undefined {
-  const id = event[TIMER_FIELD]
-  return typeof id === 'string' && timers.has(id) ? id : undefined
-}
-
-function settledChildren(children: ReadonlyMap<string, ChildRecord>, event: AnyEventObject): string[] {
-  if (!event.type.startsWith('xstate.done.actor.') && !event.type.startsWith('xstate.error.actor.')) return []
-  const id = event['actorId'] as string
-  return children.has(id) ? [id] : []
-}
-
-function matchesDescriptor(type: string, descriptor: string): boolean {
-  if (descriptor === '*' || descriptor === type) return true
-  return descriptor.endsWith('.*') && `${type}.`.startsWith(descriptor.slice(0, -1))
-}
-
-function guardName(guard: unknown): string {
-  if (typeof guard === 'string') return guard
-  if (typeof guard === 'function') return guard.name || 'inline'
-  return String((guard as { type?: unknown }).type ?? 'inline')
+function isOwn(key: string): boolean {
+  return key !== 'name' && key !== 'stack' && key !== 'cause'
 }

@@ -1,18 +1,27 @@
 /** Keeps on disk, beside the events, what each actor still owes the world: running leaves and pending timers. */
 import type { Entry, EventStore } from '../../eventstore/event-store.ts'
-import type { CellState } from './fold.ts'
+import type { CellState, TimerRecord } from './cell-state.ts'
 
 const OWED = 'owed/'
 
+/** `due_at` is exact as a date is: to the millisecond. */
 type OwedValue = { readonly stream_id: string; readonly due_at?: string; readonly src?: string }
 
 /** The entries that take the disk from what was owed before an event to what is owed after it. */
 export function owedEntries(streamId: string, before: CellState | undefined, after: CellState): Entry[] {
-  const was = owedBy(streamId, before)
-  const is = owedBy(streamId, after)
   const entries: Entry[] = []
-  for (const [key, value] of is) if (!sameValue(was.get(key), value)) entries.push({ key, value })
-  for (const key of was.keys()) if (!is.has(key)) entries.push({ key, value: undefined })
+  compare(before?.children, after.children, (key, child) => {
+    entries.push({
+      key: entryKey(streamId, 'leaf', key),
+      value: child && { stream_id: streamId, src: child.src },
+    })
+  })
+  compare(before?.timers, after.timers, (key, timer) => {
+    entries.push({
+      key: entryKey(streamId, 'timer', key),
+      value: timer && { stream_id: streamId, due_at: new Date(timer.dueAt).toISOString() },
+    })
+  })
   return entries
 }
 
@@ -23,21 +32,36 @@ export async function streamsThatOwe(store: EventStore): Promise<string[]> {
   return [...streams]
 }
 
-const NOTHING: ReadonlyMap<string, OwedValue> = new Map()
-
-function owedBy(streamId: string, state: CellState | undefined): ReadonlyMap<string, OwedValue> {
-  if (state === undefined || (state.children.size === 0 && state.timers.size === 0)) return NOTHING
-  const owed = new Map<string, OwedValue>()
-  for (const child of state.children.values()) {
-    owed.set(`${OWED}${streamId}/leaf/${child.key}`, { stream_id: streamId, src: child.src })
+/** Gives timers the due time that was recorded: a machine's delay function may ask the clock, and is not asked again. */
+export async function withRecordedDueTimes(
+  store: EventStore,
+  streamId: string,
+  state: CellState,
+): Promise<CellState> {
+  if (state.timers.size === 0) return state
+  const timers = new Map<string, TimerRecord>(state.timers)
+  const byEntry = new Map(Array.from(timers.keys(), (key) => [entryKey(streamId, 'timer', key), key]))
+  for await (const { key, value } of store.entries(`${OWED}${streamId}/timer/`)) {
+    const timer = timers.get(byEntry.get(key) ?? '')
+    const { due_at } = value as OwedValue
+    if (timer !== undefined && due_at !== undefined)
+      timers.set(timer.key, { ...timer, dueAt: Date.parse(due_at) })
   }
-  for (const timer of state.timers.values()) {
-    const due_at = new Date(timer.dueAt).toISOString()
-    owed.set(`${OWED}${streamId}/timer/${timer.id}`, { stream_id: streamId, due_at })
-  }
-  return owed
+  return { ...state, timers }
 }
 
-function sameValue(a: OwedValue | undefined, b: OwedValue): boolean {
-  return a !== undefined && a.due_at === b.due_at && a.src === b.src
+/** A key begins with its stream's id; once is enough. */
+function entryKey(streamId: string, kind: 'leaf' | 'timer', key: string): string {
+  return `${OWED}${streamId}/${kind}/${key.slice(streamId.length + 1)}`
+}
+
+/** Calls back for what is new, and with `undefined` for what is gone; an item never changes what is owed for it. */
+function compare<T>(
+  before: ReadonlyMap<string, T> | undefined,
+  after: ReadonlyMap<string, T>,
+  changed: (key: string, value: T | undefined) => void,
+): void {
+  if (before === after) return
+  for (const [key, value] of after) if (before?.has(key) !== true) changed(key, value)
+  for (const key of before?.keys() ?? []) if (!after.has(key)) changed(key, undefined)
 }

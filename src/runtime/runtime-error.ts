@@ -2,6 +2,8 @@
 
 /** The runtime's error codes; `docs/errors.md` says when each is thrown and what to do. */
 export type RuntimeErrorCode =
+  | 'ACTION_FAILED'
+  | 'ACTOR_DIVERGED'
   | 'ACTOR_EXISTS'
   | 'ACTOR_FAILED'
   | 'ACTOR_MACHINE_MISMATCH'

@@ -3,7 +3,7 @@ import type { NewId } from '../runtime/clock.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { routeHandoff } from './handoff-routing.ts'
 import type { LoadedHandoff } from './handoffs.ts'
-import { currentScope, durably, requireScope, type Scope } from './scope.ts'
+import { currentScope, durably, inPassing, requireScope, type Scope } from './scope.ts'
 import { sessionId, type Session, type SessionEntry, type SessionLike } from './session.ts'
 import type { ListSessions, SessionService, StartSession } from './session-service.ts'
 
@@ -16,7 +16,11 @@ const inScope = (caller: string): Scope<AmbientRuntime> => requireScope<AmbientR
  *
  * @throws RuntimeError `NO_AMBIENT_SESSION` outside of a scope, `INPUT_INVALID`
  */
-export async function startSession(input: Omit<StartSession, 'session_id' | 'parent_id'>): Promise<Session> {
+export function startSession(input: Omit<StartSession, 'session_id' | 'parent_id'>): Promise<Session> {
+  return inPassing(startInScope(input))
+}
+
+async function startInScope(input: Omit<StartSession, 'session_id' | 'parent_id'>): Promise<Session> {
   const scope = inScope('startSession')
   const { sessions, newId } = scope.runtime
   const parent = scope.owner
@@ -36,9 +40,13 @@ export async function startSession(input: Omit<StartSession, 'session_id' | 'par
     },
   })
   if (parent !== null) addSlot(scope, { id: started, role: input.role })
-  const id = await started
+  return become(scope, await started)
+}
+
+/** Makes a session the scope's current one, and its own if it has none. */
+async function become(scope: Scope<AmbientRuntime>, id: string): Promise<Session> {
   scope.current = id
-  const session = await sessions.get(id)
+  const session = await scope.runtime.sessions.get(id)
   scope.owner ??= { id, role: session.role, project: session.project }
   return session
 }
@@ -48,16 +56,20 @@ export function addSlot(
   scope: Scope,
   child: { readonly id: Promise<string>; readonly role: Session['role'] },
 ): void {
-  child.id.catch(() => {})
+  void inPassing(child.id)
   scope.children.push({ ...child, handoffs: new Set() })
 }
 
-/** Names and tags the session most recently started in this scope, or the one given. */
-export async function nameSession(input: {
+/** Names and tags the session most recently started in this scope, or the one given. @throws RuntimeError `SESSION_NAME_CONFLICT` */
+export function nameSession(input: {
   session_name: string
   tags?: readonly string[]
   session_id?: SessionLike
 }): Promise<Session> {
+  return inPassing(nameInScope(input))
+}
+
+async function nameInScope(input: Parameters<typeof nameSession>[0]): Promise<Session> {
   const scope = inScope('nameSession')
   const id = input.session_id === undefined ? current(scope, 'nameSession') : sessionId(input.session_id)
   const { session_name, tags = [] } = input
@@ -72,54 +84,72 @@ export async function nameSession(input: {
   return scope.runtime.sessions.get(id)
 }
 
-/** Writes a handoff and delivers it to whom its type names, or to `to`; returns its id. */
-export async function generateHandoff(input: {
+/**
+ * Writes a handoff and delivers it to whom its type names, or to `to`; resolves with its id.
+ *
+ * @throws RuntimeError `HANDOFF_UNROUTABLE`, `INPUT_INVALID`
+ */
+export function generateHandoff(input: {
   type: string
   context: Record<string, unknown>
   to?: SessionLike
 }): Promise<string> {
+  return inPassing(generateInScope(input))
+}
+
+async function generateInScope(input: Parameters<typeof generateHandoff>[0]): Promise<string> {
   const scope = inScope('generateHandoff')
   const { sessions, newId } = scope.runtime
+  const { type, context, to } = input
   const parentOf = async (id: string): Promise<string | null> => (await sessions.get(id)).parent_id
+  const from = scope.owner?.id ?? current(scope, 'generateHandoff')
   const route =
-    input.to === undefined
-      ? await routeHandoff(scope, input.type, parentOf)
-      : { from: current(scope, 'generateHandoff'), to: sessionId(input.to) }
+    to === undefined
+      ? routeHandoff(scope, String(type), parentOf)
+      : async () => ({ from, to: sessionId(to) })
   return durably(scope, {
     kind: 'generateHandoff',
-    name: input.type,
+    name: String(type),
     prepare: () => ({ handoff_id: newId('hand') }),
-    execute: ({ handoff_id }) =>
-      sessions.handOff(route, { type: input.type, context: input.context, handoff_id }),
+    execute: async ({ handoff_id }) => sessions.handOff(await route(), { type, context, handoff_id }),
   })
 }
 
 /**
  * Claims the handoff of this type that is addressed to the scope's session; waits for one that comes late
- * (default 30,000 ms). @throws RuntimeError `HANDOFF_NOT_FOUND`
+ * (default 30,000 ms). Each call takes another one. @throws RuntimeError `HANDOFF_NOT_FOUND`, `HANDOFF_AMBIGUOUS`
  */
-export async function loadHandoff(
-  type: string,
-  options: { timeoutMs?: number } = {},
-): Promise<LoadedHandoff> {
+export function loadHandoff(type: string, options: { timeoutMs?: number } = {}): Promise<LoadedHandoff> {
+  return inPassing(loadInScope(type, options))
+}
+
+async function loadInScope(type: string, options: { timeoutMs?: number }): Promise<LoadedHandoff> {
   const scope = inScope('loadHandoff')
   const id = scope.owner?.id ?? current(scope, 'loadHandoff')
-  return durably(scope, {
+  const { runId, signal } = scope
+  const taken = await durably(scope, {
     kind: 'loadHandoff',
     name: type,
     // A claim of its own for each call: run again after a crash, it finds what it had claimed, and only that.
-    prepare: () => ({ by: scope.runtime.newId('claim') }),
-    execute: ({ by }) =>
+    prepare: () => ({ claim: scope.runtime.newId('claim') }),
+    execute: ({ claim }) =>
       scope.runtime.sessions.loadHandoff(id, {
         type,
-        by,
+        by: runId ?? id,
+        // Code outside of a handler has no record of its calls: it gets again what its session had taken.
+        ...(runId === null ? { inHand: scope.claimed } : { claim }),
         ...options,
-        ...(scope.signal && { signal: scope.signal }),
+        ...(signal && { signal }),
       }),
   })
+  return taken
 }
 
-/** Resumes a paused session by its name; it becomes the scope's current one. @throws RuntimeError `SESSION_UNKNOWN` */
+/**
+ * Resumes a paused session by its name; it becomes the scope's current one.
+ *
+ * @throws RuntimeError `SESSION_UNKNOWN`, `SESSION_AMBIGUOUS`, `SESSION_REFUSED` when it has ended
+ */
 export async function resumeNamedSession(input: {
   session_name: string
   project?: string
@@ -130,16 +160,14 @@ export async function resumeNamedSession(input: {
     kind: 'resumeNamedSession',
     name: input.session_name,
     execute: async () => {
-      const session = await sessions.byName(input.session_name, input.project)
+      const project = input.project ?? scope.owner?.project
+      const session = await sessions.byName(input.session_name, project)
       if (session === undefined) throw unknownName(input.session_name)
       if (session.status !== 'active') await sessions.resume(session)
       return session.id
     },
   })
-  scope.current = id
-  const session = await sessions.get(id)
-  scope.owner ??= { id, role: session.role, project: session.project }
-  return session
+  return become(scope, id)
 }
 
 /** Named sessions by status and tags (all of them must match); archived ones only when asked for. */

@@ -4,13 +4,15 @@
  * Owns: one row per session or run, and the position it has folded up to.
  * Never: is asked for a decision; the machines decide, on their own streams.
  *
- * I1. `caughtUp` resolves when everything on disk at the time of the call has been folded.
+ * I1. Every answer holds everything that was on disk at the time of the call.
+ * I2. When the log cannot be followed any more, it says so instead of giving old answers.
  */
 import { createStore } from '@xstate/store'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
-import type { AgentOutcome } from '../../machines/agent.machine.ts'
-import type { Role, SessionInput, SessionKind } from '../../machines/session-record.ts'
+import type { AgentOutcome, ErrorRecord } from '../../machines/agent.machine.ts'
+import type { Handoff, Role, SessionInput, SessionKind } from '../../machines/session-record.ts'
+import { createHandoffBoard, type HandoffEntry } from './handoff-board.ts'
 
 /** What the directory knows of one session or run. */
 export type SessionRow = {
@@ -32,6 +34,8 @@ export type SessionRow = {
   /** How a run ended; `null` while it has not. */
   readonly outcome: AgentOutcome['kind'] | null
   readonly parked: boolean
+  /** Why it is parked; `null` unless it is. */
+  readonly parked_error: ErrorRecord | null
   /** Position of its first event: the order of starting. */
   readonly position: number
 }
@@ -56,17 +60,22 @@ export function foldDirectory(
   if (event.version === 1) return firstRow(event)
   const row = rows.get(event.stream_id)
   if (row === undefined) return undefined
-  const payload = event.payload as { name?: string; tags?: string[] }
+  const payload = event.payload as { name?: string; tags?: string[]; error?: ErrorRecord }
   const outcome = OUTCOMES[event.event_type]
   return {
     ...row,
     status: typeof event.state === 'string' ? event.state : row.status,
     last_activity: event.timestamp,
-    parked: event.event_type === 'agent.parked' || (row.parked && event.event_type !== 'session.resumed'),
+    ...(event.event_type === 'agent.parked' && { parked: true, parked_error: payload.error ?? null }),
+    ...(endsParking(event.event_type) && { parked: false, parked_error: null }),
     ...(event.event_type === 'session.named' && { name: payload.name ?? null, tags: payload.tags ?? [] }),
     ...(outcome !== undefined && { outcome }),
     ...(event.state === 'completed' && row.status !== 'completed' && { completion_time: event.timestamp }),
   }
+}
+
+function endsParking(eventType: string): boolean {
+  return eventType === 'session.resumed' || eventType in OUTCOMES
 }
 
 function firstRow(event: RecordedEvent): SessionRow | undefined {
@@ -90,6 +99,7 @@ function firstRow(event: RecordedEvent): SessionRow | undefined {
     completion_time: null,
     outcome: null,
     parked: false,
+    parked_error: null,
     position: event.position,
   }
 }
@@ -103,59 +113,104 @@ export type SessionDirectory = {
   /** Every row, in the order of starting, as of everything on disk now. */
   rows(): Promise<SessionRow[]>
   row(id: string): Promise<SessionRow | undefined>
-  /** Calls back after each change, with the row that changed. */
-  subscribe(listener: (row: SessionRow) => void): () => void
+  /** Every row that has been folded so far, without waiting. */
+  current(): SessionRow[]
+  /** Handoffs that were sent and never received, oldest first. */
+  undeliveredHandoffs(): Promise<Handoff[]>
+  /** Handoffs that were received, oldest first. */
+  handoffs(): Promise<HandoffEntry[]>
+  /** Calls back after each change of a row, with that row. */
+  subscribe(this: void, listener: (row: SessionRow) => void): () => void
   close(): void
 }
 
-/** Folds the whole log, then follows it. */
-export async function openDirectory(store: EventStore): Promise<SessionDirectory> {
+/** Folds the whole log, then follows it. `onError` hears what a listener throws, and of the end of following. */
+export async function openDirectory(
+  store: EventStore,
+  onError: (error: unknown) => void,
+): Promise<SessionDirectory> {
   const rows = new Map<string, SessionRow>()
+  const board = createHandoffBoard()
   const listeners = new Set<(row: SessionRow) => void>()
-  const waiting = new Set<{ readonly position: number; readonly resolve: () => void }>()
+  const waiting = new Set<{ readonly position: number; readonly settle: () => void }>()
+  let lost: { readonly error: unknown } | undefined
+  let closed = false
   const state = createStore({
     context: { rows, position: 0 } as DirectoryState,
     on: {
       folded: (context, event: { position: number }) => ({ ...context, position: event.position }),
     },
   })
+  const tell = (row: SessionRow): void => {
+    for (const listener of listeners) {
+      try {
+        listener(row)
+      } catch (error) {
+        onError(error)
+      }
+    }
+  }
   const fold = (event: RecordedEvent): void => {
     const row = foldDirectory(rows, event)
     if (row !== undefined) rows.set(row.id, row)
+    board.fold(event)
     state.send({ type: 'folded', position: event.position })
-    if (row !== undefined) for (const listener of listeners) listener(row)
+    if (row !== undefined) tell(row)
     for (const waiter of waiting) {
       if (waiter.position > event.position) continue
       waiting.delete(waiter)
-      waiter.resolve()
+      waiter.settle()
     }
   }
   const folded = (): number => state.getSnapshot().context.position
   for await (const event of store.readAll()) fold(event)
-  const subscription = store.subscribe({ fromPosition: folded() }).subscribe({ next: fold, error: () => {} })
+  const settleAll = (): void => {
+    for (const waiter of waiting) waiter.settle()
+    waiting.clear()
+  }
+  const subscription = store.subscribe({ fromPosition: folded() }).subscribe({
+    next: fold,
+    error: (error: unknown) => {
+      lost = { error }
+      settleAll()
+      if (!closed) onError(error)
+    },
+  })
 
-  const caughtUp = (): Promise<void> => {
+  const caughtUp = async (): Promise<void> => {
     const position = store.position()
-    if (folded() >= position) return Promise.resolve()
-    return new Promise((resolve) => waiting.add({ position, resolve }))
+    if (folded() < position && lost === undefined && !closed) {
+      await new Promise<void>((settle) => waiting.add({ position, settle }))
+    }
+    if (lost !== undefined) throw lost.error
   }
   return {
     async rows() {
       await caughtUp()
-      return [...rows.values()].sort((a, b) => a.position - b.position)
+      // A map keeps the order in which keys came, and that is the order of starting.
+      return [...rows.values()]
     },
     async row(id) {
       await caughtUp()
       return rows.get(id)
+    },
+    current: () => [...rows.values()],
+    async undeliveredHandoffs() {
+      await caughtUp()
+      return board.undelivered()
+    },
+    async handoffs() {
+      await caughtUp()
+      return board.entries()
     },
     subscribe(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
     close() {
+      closed = true
       subscription.unsubscribe()
-      for (const waiter of waiting) waiter.resolve()
-      waiting.clear()
+      settleAll()
     },
   }
 }

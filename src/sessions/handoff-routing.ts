@@ -9,34 +9,37 @@ export type HandoffRoute = { readonly from: string; readonly to: string }
 
 /**
  * The k-th `A_to_B` goes to the oldest child of role B that has none of this type; upwards it goes to the parent;
- * `A_completion` goes to the parent; `A_continuation` stays with the sender.
+ * `A_completion` goes to the parent; `A_continuation` stays with the sender. The receiver is fixed by the order of
+ * the calls, here and now; its id may come later.
  *
  * @throws RuntimeError `HANDOFF_UNROUTABLE`
  */
-export async function routeHandoff(
+export function routeHandoff(
   scope: Scope,
   type: string,
   parentOf: (sessionId: string) => Promise<string | null>,
-): Promise<HandoffRoute> {
+): () => Promise<HandoffRoute> {
   const { owner } = scope
   if (owner === null) throw unroutable(type, 'no session was started in this scope')
   const from = owner.id
   const [sender, receiver] = type.split('_to_') as [string, string | undefined]
-  if (receiver === undefined && type.endsWith('_continuation')) return { from, to: from }
+  if (receiver === undefined && type.endsWith('_continuation')) return async () => ({ from, to: from })
   const upwards =
     type.endsWith('_completion') ||
     (RANK[receiver as Role] ?? -1) > (RANK[sender as Role] ?? RANK[owner.role])
   if (upwards) {
-    const parent = await parentOf(from)
-    if (parent === null) throw unroutable(type, `"${from}" has no parent`)
-    return { from, to: parent }
+    return async () => {
+      const parent = await parentOf(from)
+      if (parent === null) throw unroutable(type, `"${from}" has no parent`)
+      return { from, to: parent }
+    }
   }
   const slot = scope.children.find((child) => child.role === receiver && !child.handoffs.has(type))
   if (slot === undefined)
     throw unroutable(type, `nothing with role "${receiver}" was started here that waits for one`)
   // Taken at once, so that two handoffs in parallel never find the same child.
   slot.handoffs.add(type)
-  return { from, to: await slot.id }
+  return async () => ({ from, to: await slot.id })
 }
 
 function unroutable(type: string, why: string): RuntimeError {

@@ -32,6 +32,8 @@ export type Scope<TRuntime = unknown> = {
   /** The session most recently started here: what `nameSession` without an id means. */
   current: string | null
   readonly children: ChildSlot[]
+  /** Handoffs that were loaded here: the next load wants another one. */
+  readonly claimed: Set<string>
 }
 
 const storage = new AsyncLocalStorage<Scope>()
@@ -63,7 +65,25 @@ export function durably<TData, TResult>(scope: Scope, call: DurableCall<TData, T
   return call.execute(call.prepare?.() as TData)
 }
 
+/**
+ * Keeps a call that nobody awaits from ending the process when it fails: the article's own code starts things in
+ * passing. Who awaits it gets the error all the same.
+ */
+export function inPassing<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}
+
 /** A fresh scope that belongs to no session yet. */
 export function emptyScope<TRuntime>(runtime: TRuntime): Scope<TRuntime> {
-  return { runtime, owner: null, runId: null, durable: null, signal: null, current: null, children: [] }
+  return {
+    runtime,
+    owner: null,
+    runId: null,
+    durable: null,
+    signal: null,
+    current: null,
+    children: [],
+    claimed: new Set(),
+  }
 }

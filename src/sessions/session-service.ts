@@ -36,6 +36,11 @@ export type StartSession = z.infer<typeof startSchema>
 
 const nameSchema = z.object({ session_name: z.string().trim().min(1).max(200), tags: tagsSchema.default([]) })
 
+const progressSchema = z.object({
+  phase: z.string().optional(),
+  percent: z.number().min(0).max(100).optional(),
+})
+
 const listSchema = z.object({
   status: z.enum(['created', 'active', 'paused', 'completed', 'archived', 'all']).optional(),
   tags: tagsSchema.optional(),
@@ -52,10 +57,16 @@ export interface SessionService extends Handoffs {
   get(session: SessionLike): Promise<Session>
   /** Names a session and replaces its tags. @throws RuntimeError `SESSION_NAME_CONFLICT` */
   name(session: SessionLike, input: { session_name: string; tags?: readonly string[] }): Promise<Session>
-  /** The one unarchived session of this name in the project. */
+  /**
+   * The session of this name: the one that has not ended, else the latest that has.
+   * @throws RuntimeError `SESSION_AMBIGUOUS` when several projects have one and none is given
+   */
   byName(session_name: string, project?: string): Promise<Session | undefined>
   list(filter?: ListSessions): Promise<SessionEntry[]>
-  /** Pauses a session, and with `cascade` all that it started. @throws RuntimeError `SESSION_REFUSED` */
+  /**
+   * Pauses a session, and with `cascade` all that it started: those that can be are paused, even if others refuse.
+   * @throws RuntimeError `SESSION_REFUSED`, for the first that refused
+   */
   pause(session: SessionLike, input?: { reason?: string; cascade?: boolean }): Promise<void>
   resume(session: SessionLike, input?: { cascade?: boolean }): Promise<Session>
   /** Ends it: `completed` and `exit` for good, `interrupted` as a pause that can be resumed. */
@@ -72,6 +83,8 @@ export type SessionServiceOptions = {
   readonly gate: LifecycleGate
   readonly newId: NewId
   readonly defaultProject: string
+  /** Aborts when the runtime closes. */
+  readonly closing: AbortSignal
 }
 
 export function createSessionService(options: SessionServiceOptions): SessionService {
@@ -126,21 +139,88 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
   }
   const byName = async (session_name: string, project?: string): Promise<Session | undefined> => {
     const rows = (await directory.rows()).filter(
-      (row) =>
-        row.name === session_name &&
-        row.status !== 'archived' &&
-        (project === undefined || row.project === project),
+      (row) => row.name === session_name && (project === undefined || row.project === project),
     )
-    const row = rows.at(-1)
+    const open = rows.filter((row) => !hasEnded(row.status))
+    if (open.length > 1) throw ambiguousName(session_name, open)
+    const row = open[0] ?? rows.at(-1)
     return row && get(row.id)
   }
   const assertNameFree = async (name: string, project: string, id: string): Promise<void> => {
     const holder = await byName(name, project)
-    if (holder !== undefined && holder.id !== id) throw nameConflict(name, project, holder.id)
+    if (holder !== undefined && holder.id !== id && !hasEnded(holder.status))
+      throw nameConflict(name, project, holder.id)
+  }
+  /** One at a time, so that of two who want the same name at once one gets it. */
+  let naming: Promise<unknown> = Promise.resolve()
+  const whileNaming = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = naming.then(work)
+    naming = done.catch(() => {})
+    return done
+  }
+  const isAtWork = async (row: SessionRow): Promise<boolean> => {
+    const { status } = await record(row.id)
+    return status === 'active' || (status === 'created' && row.machine === 'agent')
+  }
+  /** Pauses one of a tree; `undefined` if it is paused or has ended, the refusal if there is one. */
+  const pauseIfAtWork = async (row: SessionRow, reason: string): Promise<unknown> => {
+    try {
+      if (await isAtWork(row)) await gated(row.id, 'session:pause', { type: 'session.paused', reason })
+      return undefined
+    } catch (error) {
+      // It may have ended by itself while the hooks were asked.
+      return (await isAtWork(row)) ? error : undefined
+    }
+  }
+  const pauseTree = async (id: string, reason: string): Promise<void> => {
+    const asked = new Map<string, unknown>()
+    for (;;) {
+      // Again, as a start may have been under way when its starter was paused.
+      const rows = (await descendants(id)).filter((row) => !asked.has(row.id) && !hasEnded(row.status))
+      if (rows.length === 0) break
+      const answers = await Promise.all(rows.map((row) => pauseIfAtWork(row, reason)))
+      for (const [index, row] of rows.entries()) asked.set(row.id, answers[index])
+    }
+    const refusal = [...asked.values()].find((error) => error !== undefined)
+    if (refusal !== undefined) throw refusal
+  }
+  const resumeTree = async (id: string): Promise<void> => {
+    let refusal: unknown
+    for (const row of await descendants(id)) {
+      // What is parked waits for a person, not for its parent.
+      if (row.status !== 'paused' || row.parked) continue
+      try {
+        await gated(row.id, 'session:resume', { type: 'session.resumed' })
+      } catch (error) {
+        if ((await record(row.id)).status === 'paused') refusal ??= error
+      }
+    }
+    if (refusal !== undefined) throw refusal
+  }
+  const spawn = async (input: StartSession, id: string, project: string): Promise<void> => {
+    if (input.name !== undefined) await assertNameFree(input.name, project, id)
+    const parent = input.parent_id === undefined ? undefined : await engine.find(input.parent_id)
+    if (input.parent_id !== undefined && parent === undefined) throw unknownSession(input.parent_id)
+    await engine.spawn(sessionMachine, {
+      id,
+      createdAs: 'session.created',
+      source: input.parent_id ?? '',
+      correlationId: parent?.correlationId ?? id,
+      input: {
+        session_id: id,
+        role: input.role,
+        project,
+        kind: 'foreground',
+        parent_id: input.parent_id ?? null,
+        name: input.name ?? null,
+        tags: input.tags ?? [],
+        at: isoTime(clock),
+      },
+    })
   }
 
   return {
-    ...createHandoffs({ engine, newId, record }),
+    ...createHandoffs({ engine, directory, newId, record, closing: options.closing }),
     directory,
     descendants,
     get,
@@ -149,26 +229,10 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
       const input = checkedInput(startSchema, raw, 'startSession')
       const id = input.session_id ?? newId('sess')
       const project = input.project ?? options.defaultProject
-      if (input.name !== undefined) await assertNameFree(input.name, project, id)
-      const parent = input.parent_id === undefined ? undefined : await engine.find(input.parent_id)
-      const actor = await engine.spawn(sessionMachine, {
-        id,
-        createdAs: 'session.created',
-        source: input.parent_id ?? '',
-        correlationId: parent?.correlationId ?? id,
-        input: {
-          session_id: id,
-          role: input.role,
-          project,
-          kind: 'foreground',
-          parent_id: input.parent_id ?? null,
-          name: input.name ?? null,
-          tags: input.tags ?? [],
-          at: isoTime(clock),
-        },
-      })
+      const start = (): Promise<void> => spawn(input, id, project)
+      await (input.name === undefined ? start() : whileNaming(start))
       // A retry after a crash finds a session that may be active already.
-      if (actor.getSnapshot().value === 'created')
+      if ((await record(id)).status === 'created')
         await gated(id, 'session:activate', { type: 'session.active' })
       return get(id)
     },
@@ -176,10 +240,13 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
       const input = checkedInput(nameSchema, raw, 'nameSession')
       const id = sessionId(session)
       const { record: current } = await record(id)
-      await assertNameFree(input.session_name, current.project, id)
-      const fact = { type: 'session.named', name: input.session_name, tags: input.tags, at: isoTime(clock) }
-      const receipt = await engine.send(id, fact, { source: id })
-      if (!receipt.accepted) throw refused(id, 'session:name', receipt)
+      await whileNaming(async () => {
+        await assertNameFree(input.session_name, current.project, id)
+        const { session_name: name, tags } = input
+        const fact = { type: 'session.named', name, tags, at: isoTime(clock) }
+        const receipt = await engine.send(id, fact, { source: id })
+        if (!receipt.accepted) throw refused(id, 'session:name', receipt)
+      })
       return get(id)
     },
     async list(raw = {}) {
@@ -189,26 +256,20 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
     async pause(session, input = {}) {
       const id = sessionId(session)
       const reason = input.reason ?? 'paused by request'
-      // Parents first: a supervisor must not see its agents pause and draw conclusions.
-      await gated(id, 'session:pause', { type: 'session.paused', reason })
-      if (input.cascade !== true) return
-      for (const row of await descendants(id)) {
-        const { status } = await record(row.id)
-        if (status === 'active' || (status === 'created' && row.machine === 'agent')) {
-          await gated(row.id, 'session:pause', { type: 'session.paused', reason })
-        }
+      const cascade = input.cascade === true
+      // Paused already, as by an earlier pause that something below refused: only the rest is asked again.
+      if (!cascade || (await record(id)).status !== 'paused') {
+        await gated(id, 'session:pause', { type: 'session.paused', reason })
       }
+      if (cascade) await pauseTree(id, reason)
     },
     async resume(session, input = {}) {
       const id = sessionId(session)
-      const rows = input.cascade === true ? await descendants(id) : []
-      for (const each of [id, ...rows.map((row) => row.id)]) {
-        const { status, record: found } = await record(each)
-        const parkedRun = 'parked' in found && found.parked !== null && each !== id
-        if (status === 'paused' && !parkedRun)
-          await gated(each, 'session:resume', { type: 'session.resumed' })
-        else if (each === id) throw notPaused(id, status)
-      }
+      const cascade = input.cascade === true
+      const { status } = await record(id)
+      if (status !== 'paused' && !(cascade && status === 'active')) throw notPaused(id, status)
+      if (status === 'paused') await gated(id, 'session:resume', { type: 'session.resumed' })
+      if (cascade) await resumeTree(id)
       return get(id)
     },
     async end(session, input = {}) {
@@ -218,16 +279,19 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
       const wish = reason === 'interrupted' ? 'session:pause' : 'session:complete'
       await gated(id, wish, { type: fact, reason })
     },
-    async progress(session, input) {
+    async progress(session, raw) {
+      const input = checkedInput(progressSchema, raw, 'progress')
       const id = sessionId(session)
-      const receipt = await engine.send(id, {
-        type: 'session.progressed',
-        ...input,
-        at: isoTime(clock),
-      } as never)
+      await record(id)
+      const fact = { type: 'session.progressed', ...input, at: isoTime(clock) }
+      const receipt = await engine.send(id, fact as never, { source: id })
       if (!receipt.accepted) throw refused(id, 'session:progress', receipt)
     },
   }
+}
+
+function hasEnded(status: string): boolean {
+  return status === 'completed' || status === 'archived'
 }
 
 function matches(row: SessionRow, filter: z.infer<typeof listSchema>): boolean {
@@ -242,7 +306,17 @@ function matches(row: SessionRow, filter: z.infer<typeof listSchema>): boolean {
   return (filter.tags ?? []).every((tag) => tags.includes(tag))
 }
 
-function unknownSession(id: string): RuntimeError {
+function ambiguousName(name: string, rows: readonly SessionRow[]): RuntimeError {
+  const projects = rows.map((row) => row.project)
+  return new RuntimeError('SESSION_AMBIGUOUS', {
+    happened: `${rows.length} sessions are named "${name}", in the projects ${projects.join(', ')}.`,
+    expected: 'A name that is unique, or the project it belongs to.',
+    todo: 'Say which one: { session_name, project }.',
+    details: { session_name: name, sessions: rows.map((row) => row.id) },
+  })
+}
+
+export function unknownSession(id: string): RuntimeError {
   return new RuntimeError('SESSION_UNKNOWN', {
     happened: `There is no session "${id}".`,
     expected: 'The id of a session or run in this project folder.',

@@ -1,5 +1,5 @@
 /** A session as a value: what callers get back from starting, finding and listing sessions. */
-import type { SessionRecord } from '../../machines/session-record.ts'
+import type { Handoff, SessionRecord } from '../../machines/session-record.ts'
 import { allTags, type SessionRow } from './directory.ts'
 
 export type SessionStatus = 'created' | 'active' | 'paused' | 'completed' | 'archived'
@@ -18,8 +18,12 @@ export interface Session {
   readonly last_activity: string
   readonly phase: string | null
   readonly percent: number | null
-  /** Latest handoff that it wrote or received; `null` if there is none. */
-  readonly handoff: SessionRecord['sent'][number] | null
+  /** What it goes on from: the latest continuation it wrote, else the latest handoff it wrote or received. */
+  readonly handoff: Handoff | null
+  /** From that handoff. */
+  readonly completed_steps: readonly string[]
+  readonly next_steps: readonly string[]
+  readonly blockers: readonly string[]
   toString(): string
   toJSON(): Record<string, unknown>
 }
@@ -32,6 +36,7 @@ export function sessionId(session: SessionLike): string {
 }
 
 export function sessionValue(record: SessionRecord, status: SessionStatus): Session {
+  const handoff = latestHandoff(record)
   const data = {
     id: record.session_id,
     role: record.role,
@@ -45,7 +50,10 @@ export function sessionValue(record: SessionRecord, status: SessionStatus): Sess
     last_activity: record.last_activity,
     phase: record.phase,
     percent: record.percent,
-    handoff: latestHandoff(record),
+    handoff,
+    completed_steps: linesOf(handoff?.context['work_completed']),
+    next_steps: linesOf(handoff?.context['next_steps']),
+    blockers: linesOf(handoff?.context['blockers']),
   }
   return {
     ...data,
@@ -54,11 +62,19 @@ export function sessionValue(record: SessionRecord, status: SessionStatus): Sess
   }
 }
 
-function latestHandoff(record: SessionRecord): SessionRecord['sent'][number] | null {
+function latestHandoff(record: SessionRecord): Handoff | null {
+  const continuation = record.sent.findLast((handoff) => handoff.type.endsWith('_continuation'))
+  if (continuation !== undefined) return continuation
   const all = [...record.sent, ...record.received].toSorted((a, b) =>
     a.at < b.at ? -1 : a.at > b.at ? 1 : 0,
   )
   return all.at(-1) ?? null
+}
+
+/** The article writes several lines as one text, or as a list. */
+function linesOf(value: unknown): string[] {
+  const parts = Array.isArray(value) ? value.map(String) : typeof value === 'string' ? value.split('\n') : []
+  return parts.map((line) => line.trim()).filter((line) => line !== '')
 }
 
 /** An entry of `listNamedSessions`. */

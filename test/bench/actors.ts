@@ -4,19 +4,17 @@ import { createRuntime, type DurableActor, type Runtime } from '../../src/index.
 import { counterMachine } from './counter-machine.ts'
 import { measure, type Measurement } from './measure.ts'
 
-export async function measureActors(folder: string): Promise<Measurement[]> {
+export async function* measureActors(folder: string): AsyncGenerator<Measurement> {
   const runtime = await createRuntime({ path: join(folder, 'actors'), machines: [counterMachine] })
-  const results: Measurement[] = []
   for (const count of [1, 32, 1000]) {
     const actors = await counters(runtime, count)
     const name = `actors: ${count}, each send awaited`
-    results.push(await measure({ name, concurrency: count }, (lane) => step(actors[lane])))
+    yield await measure({ name, concurrency: count }, (lane) => step(actors[lane]))
   }
   const [one] = await counters(runtime, 1)
   const name = 'actors: 1, 500 sends in flight'
-  results.push(await measure({ name, concurrency: 500 }, () => step(one)))
+  yield await measure({ name, concurrency: 500 }, () => step(one))
   await runtime.close()
-  return results
 }
 
 type Counter = DurableActor<typeof counterMachine>

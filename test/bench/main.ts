@@ -20,10 +20,12 @@ type Report = {
   readonly cpu: string
   /** Appends with fdatasync per second: the median of those before, between and after. */
   readonly raw_per_second: number
-  readonly results: readonly (Measurement & {
-    /** Per second, over the raw limit; `null` where the disk is not what limits it. */
-    readonly ratio: number | null
-  })[]
+  readonly results: readonly Result[]
+}
+
+type Result = Measurement & {
+  /** Per second, over what the disk did right before and after; `null` where the disk is not what limits it. */
+  readonly ratio: number | null
 }
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, write: { type: 'boolean' } } })
@@ -39,16 +41,17 @@ async function run(): Promise<Report> {
   const folder = await mkdtemp(join(cache, 'bench-'))
   try {
     const raw = [await measureRawLimit(folder)]
-    const store = await measureStore(folder)
-    raw.push(await measureRawLimit(folder))
-    const actors = await measureActors(folder)
-    raw.push(await measureRawLimit(folder))
-    const replay = await measureReplay(folder)
-    const limit = raw.toSorted((a, b) => a.perSecond - b.perSecond)[1] as Measurement
-    const withRatio = (result: Measurement): Report['results'][number] => ({
-      ...result,
-      ratio: result.perSecond / limit.perSecond,
-    })
+    const results: Result[] = []
+    for (const scenarios of [measureStore(folder), measureActors(folder)]) {
+      for await (const result of scenarios) {
+        // A machine is not equally fast all the time: each ratio is to the disk right before and right after.
+        const [before, after] = [raw.at(-1), await measureRawLimit(folder)] as [Measurement, Measurement]
+        raw.push(after)
+        results.push({ ...result, ratio: (2 * result.perSecond) / (before.perSecond + after.perSecond) })
+      }
+    }
+    for (const result of await measureReplay(folder)) results.push({ ...result, ratio: null })
+    const limit = raw.toSorted((a, b) => a.perSecond - b.perSecond)[raw.length >> 1] as Measurement
     return {
       date: new Date().toISOString().slice(0, 10),
       node: process.version,
@@ -56,10 +59,7 @@ async function run(): Promise<Report> {
       cpus: availableParallelism(),
       cpu: cpus()[0]?.model ?? 'unknown',
       raw_per_second: limit.perSecond,
-      results: [
-        ...[limit, ...store, ...actors].map(withRatio),
-        ...replay.map((result) => ({ ...result, ratio: null })),
-      ],
+      results: [{ ...limit, ratio: null }, ...results],
     }
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -9,18 +9,14 @@ const PAYLOAD = {
   note: 'a payload of the usual size, about a hundred bytes',
 }
 
-export async function measureStore(folder: string): Promise<Measurement[]> {
+export async function* measureStore(folder: string): AsyncGenerator<Measurement> {
   const store = await openLevelEventStore({ path: join(folder, 'store') })
-  const results: Measurement[] = []
   for (const size of [1, 100, 1000]) {
     const events = Array.from({ length: size }, () => ({ event_type: 'order.paid', payload: PAYLOAD }))
     const name = `store: append ${size} per batch`
-    results.push(
-      await measure({ name, size }, async () => {
-        await store.append(`orders-${size}`, events)
-      }),
-    )
+    yield await measure({ name, size }, async () => {
+      await store.append(`orders-${size}`, events)
+    })
   }
   await store.close()
-  return results
 }

@@ -168,8 +168,7 @@ const attempt = async (
   const file = files[random(files.length)] ?? ''
   const what = await kind.damage(join(path, 'db', file), random)
   try {
-    const o = await examine(path)
-    console.log(kind.file, o)
+    await examine(path)
   } catch (error) {
     throw new Error(`${file}: ${what} (DAMAGE_SEED=${seed})`, { cause: error })
   }

@@ -131,7 +131,7 @@ function lettersOf(anchor: string): string {
 
 function otherCase(documents: Documents, path: string): string {
   const wanted = path.toLowerCase()
-  const other = documents.tree.files.find((file) => file.toLowerCase() === wanted)
+  const other = documents.tree.files.find((file) => file !== path && file.toLowerCase() === wanted)
   return other === undefined ? '' : ` (there is ${other}: case matters)`
 }
 

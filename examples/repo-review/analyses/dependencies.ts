@@ -10,7 +10,15 @@ import {
 import { type Import, importsIn } from './imports.ts'
 import { type Installed, installedIn } from './installed-tools.ts'
 import { lineOfDependency, type Manifest, manifestsAbove, readManifests } from './package-manifests.ts'
-import { baseName, extensionOf, folderOf, isFixture, isLockFile, isTestFile } from './source-files.ts'
+import {
+  baseName,
+  extensionOf,
+  folderOf,
+  isExample,
+  isFixture,
+  isLockFile,
+  isTestFile,
+} from './source-files.ts'
 import { openTree, readTexts, type Tree } from './tree.ts'
 
 type Use = { readonly file: string; readonly found: Import }
@@ -35,7 +43,7 @@ const PLUGIN =
 /** Loaded by other packages when they are there. */
 const IMPLICIT = new Set(
   (
-    'typescript tslib @babel/runtime core-js regenerator-runtime react react-dom react-native sass sass-embedded less ' +
+    'typescript tslib @babel/core @babel/runtime jquery popper.js @popperjs/core prop-types core-js regenerator-runtime react react-dom react-native sass sass-embedded less ' +
     'stylus terser esbuild lightningcss jsdom happy-dom husky bufferutil utf-8-validate encoding supports-color ' +
     'pino-pretty sqlite3 pg mysql mysql2 tedious oracledb pg-hstore fsevents source-map-support ts-node tsx jiti ' +
     'web-streams-polyfill c8 nyc npm yarn pnpm node bun'
@@ -112,11 +120,12 @@ async function unusedFindings(project: Project, installed: Installed): Promise<F
       const tool = await installed(manifest, name)
       const used =
         tool === undefined
-          ? kind === 'devDependencies'
+          ? kind === 'devDependencies' || soundsLikeCommand(name, manifest.scripts)
           : tool.bins.some((bin) => isRun(project, manifest, bin))
       if (used) continue
       const message = `${name} is declared in ${kind} and nothing mentions it`
-      const severity = kind === 'dependencies' ? 'medium' : 'low'
+      const severity =
+        kind === 'dependencies' && tool !== undefined && !isExample(manifest.file) ? 'medium' : 'low'
       findings.push({
         ...at(manifest.file, lineOfDependency(manifest, name)),
         rule: 'dependency.unused',
@@ -140,6 +149,14 @@ function isRun(project: Project, manifest: Manifest, bin: string): boolean {
   )
 }
 
+/** Nothing is known of its commands: then a script's word that is like its name counts. */
+function soundsLikeCommand(name: string, scripts: string): boolean {
+  if (name.endsWith('cli')) return true
+  const words = scripts.split(/[^\w-]+/).filter((word) => word.length >= 4)
+  const parts = name.split(/[^a-z0-9]+/i).filter((part) => part.length >= 4)
+  return parts.some((part) => words.some((word) => word.includes(part) || part.includes(word)))
+}
+
 function undeclaredFindings(project: Project): Finding[] {
   const siblings = new Set([...project.manifests.values()].flatMap(({ name }) => name ?? []))
   const first = new Map<string, { use: Use; files: Set<string>; manifest: Manifest; test: boolean }>()
@@ -161,7 +178,7 @@ function undeclaredFindings(project: Project): Finding[] {
     .map(({ use, files, manifest, test }) => {
       const others = files.size === 1 ? '' : ` (${files.size} files import it)`
       const message = `imports ${use.found.name}, which ${manifest.file} does not declare${others}`
-      const severity = test || use.found.typeOnly ? 'low' : 'high'
+      const severity = test || use.found.typeOnly || isExample(use.file) ? 'low' : 'high'
       return { ...at(use.file, use.found.line), rule: 'dependency.undeclared', severity, message }
     })
 }

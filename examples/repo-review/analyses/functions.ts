@@ -1,15 +1,8 @@
-/** Finds functions, their own length and their depth of nesting by brackets or indentation; no parser. */
+/** Finds functions, their own length and their depth of nesting by their brackets; no parser. */
+import type { FunctionShape } from './function-shape.ts'
 import type { Language } from './languages.ts'
+import { indentedFunctions } from './indented-functions.ts'
 import { lineCounter, scan, without } from './lexical.ts'
-
-export type FunctionShape = {
-  readonly name: string
-  readonly line: number
-  /** Without the named functions inside it. */
-  readonly lines: number
-  /** Of `if`, loops, `switch`, `try` inside each other. */
-  readonly depth: number
-}
 
 type Body = { readonly name: string; readonly head: number; readonly start: number; readonly end: number }
 
@@ -18,7 +11,7 @@ const MAX_CHARS = 400_000
 
 const NO_NAME = new Set(
   (
-    'if for while switch catch function return await with else do try super new typeof foreach using lock ' +
+    'async if for while switch catch function return await with else do try super new typeof foreach using lock ' +
     'synchronized match when fn func sizeof defined elseif unless until select'
   ).split(' '),
 )
@@ -41,7 +34,11 @@ const HEADS: readonly RegExp[] = [
 export function functionsIn(text: string, language: Language): FunctionShape[] {
   if (text.length > MAX_CHARS) return []
   const code = without(text, scan(text, language), ['comment', 'string'])
-  return language.blocks === 'braces' ? byBraces(code) : language.blocks === 'indent' ? byIndent(code) : []
+  return language.blocks === 'braces'
+    ? byBraces(code)
+    : language.blocks === 'indent'
+      ? indentedFunctions(code)
+      : []
 }
 
 function byBraces(code: string): FunctionShape[] {
@@ -61,15 +58,24 @@ function byBraces(code: string): FunctionShape[] {
   const lineOf = lineCounter(code)
   const all = [...bodies.values()].sort((a, b) => a.start - b.start)
   const depths = depthsOf(code, pairs, bodies)
+  const codeUpTo = codeLines(code)
   return all.map((body) => {
     const inner = all.filter((other) => other.start > body.start && other.end < body.end)
     const direct = inner.filter(
       (one) => !inner.some((other) => other.start < one.start && other.end > one.end),
     )
-    const span = (one: Body): number => lineOf(one.end) - lineOf(one.head) + 1
+    const span = (one: Body): number =>
+      (codeUpTo[lineOf(one.end)] ?? 0) - (codeUpTo[lineOf(one.head) - 1] ?? 0)
     const lines = direct.reduce((left, one) => left - Math.max(0, span(one) - 1), span(body))
     return { name: body.name, line: lineOf(body.head), lines, depth: depths.get(body.start) ?? 0 }
   })
+}
+
+/** How many lines up to each line, counted from 1, have code on them. */
+function codeLines(code: string): number[] {
+  const upTo = [0]
+  for (const line of code.split('\n')) upTo.push((upTo.at(-1) ?? 0) + (line.trim() === '' ? 0 : 1))
+  return upTo
 }
 
 /** From the bracket of the parameters to the brace of the body; past a return type, an arrow, a `throws`. */
@@ -170,53 +176,4 @@ function matchBrackets(code: string): Map<number, number> {
     }
   }
   return pairs
-}
-
-type Open = { name: string; line: number; indent: number; inner: number; controls: number[]; depth: number }
-
-/** Python: what is indented further belongs to it. */
-function byIndent(code: string): FunctionShape[] {
-  const done: FunctionShape[] = []
-  const open: Open[] = []
-  let last = 0
-  let brackets = 0
-  const closeDownTo = (indent: number): void => {
-    for (let top = open.at(-1); top !== undefined && indent <= top.indent; top = open.at(-1)) {
-      open.pop()
-      const span = last - top.line + 1
-      done.push({ name: top.name, line: top.line, lines: span - top.inner, depth: top.depth })
-      const around = open.at(-1)
-      if (around !== undefined) around.inner += Math.max(0, span - 1)
-    }
-  }
-  for (const [index, line] of code.split('\n').entries()) {
-    if (line.trim() === '') continue
-    const continued = brackets > 0
-    brackets = Math.max(0, brackets + count(line, /[([{]/g) - count(line, /[)\]}]/g))
-    if (!continued) {
-      const indent = line.search(/\S/)
-      closeDownTo(indent)
-      const top = open.at(-1)
-      const name = /^\s*(?:async\s+)?def\s+(\w+)/.exec(line)?.[1]
-      if (name !== undefined) open.push({ name, line: index + 1, indent, inner: 0, controls: [], depth: 0 })
-      else if (top !== undefined) {
-        while ((top.controls.at(-1) ?? -1) >= indent) top.controls.pop()
-        if (
-          /^\s*(?:if|elif|else|for|while|try|except|finally|with|match|case|async (?:for|with))\b.*:?/.test(
-            line,
-          )
-        ) {
-          top.controls.push(indent)
-          top.depth = Math.max(top.depth, top.controls.length)
-        }
-      }
-    }
-    last = index + 1
-  }
-  closeDownTo(-1)
-  return done.sort((a, b) => a.line - b.line)
-}
-
-function count(line: string, pattern: RegExp): number {
-  return line.match(pattern)?.length ?? 0
 }

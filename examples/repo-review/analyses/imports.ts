@@ -12,7 +12,7 @@ export type Import = {
   readonly guarded: boolean
 }
 
-const QUOTED = `\\s*(["'])([^"'\\n\\\\]{1,200})\\1`
+const QUOTED = `\\s*(["'])([^"'\\n\\\\]{1,200})\\2`
 const FORMS: readonly RegExp[] = [
   // import x from 'y', import { a } from 'y', export * from 'y', import type { T } from 'y'
   new RegExp(`(?<![\\w$.])(?:import|export)\\s(type\\s)?[^;'"()=]{0,4000}?(?<![\\w$])from${QUOTED}`, 'g'),

@@ -11,9 +11,9 @@ export type MarkdownFile = {
   readonly anchors: ReadonlySet<string>
 }
 
-const FENCE = /^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*[ \t>]*(`{3,}(?!.*`)|~{3,})/
+const FENCE = /^[ \t>]{0,40}(?:(?:[-*+]|\d{1,9}[.)])[ \t]{1,9}){0,4}[ \t>]{0,40}(`{3,}(?!.*`)|~{3,})/
 const DEFINITION = /^ {0,3}\[(?!\^)[^\]\n]{1,200}\]:[ \t]*(?:\n[ \t]*)?(<[^<>\n]*>|[^\s<]\S*)/gm
-const HTML_TARGET = /<(?:a|img)\s[^<>]{0,500}?\b(href|src)\s*=\s*(?:"([^"<>\n]*)"|'([^'<>\n]*)')/gi
+const HTML_TARGET = /<(?:a|img)(?=\s)[^<>]{0,500}?\s(href|src)\s*=\s*(?:"([^"<>\n]*)"|'([^'<>\n]*)')/gi
 const HTML_ANCHOR = /<[a-z][\w-]*\s[^<>]{0,500}?\b(?:id|name)\s*=\s*["']?([^\s"'<>]+)/gi
 
 export function readMarkdown(source: string): MarkdownFile {

@@ -7,10 +7,10 @@ import { languageOf } from './languages.ts'
 import { isGeneratedText, isLockFile, isTestFile } from './source-files.ts'
 import { linesOf, openTree, readTexts, type Tree } from './tree.ts'
 
-export const MAX_SOURCE_LINES = 400
+const MAX_SOURCE_LINES = 400
 /** Tests are lists of cases: they may be longer. */
-export const MAX_TEST_LINES = 1000
-export const MAX_FILE_BYTES = 1024 * 1024
+const MAX_TEST_LINES = 1000
+const MAX_FILE_BYTES = 1024 * 1024
 
 const VERY_LONG = 1000
 

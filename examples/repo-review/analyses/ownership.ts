@@ -3,7 +3,7 @@ import { type Analysis, compareText, type Finding, measured, notMeasured } from 
 import { type Commit, isBot, MAX_COMMITS, readHistory } from './history.ts'
 import { languageOf } from './languages.ts'
 import { whyNoHistory } from './repository.ts'
-import { isTestFile } from './source-files.ts'
+import { isExample, isTestFile } from './source-files.ts'
 import { openTree, type Tree } from './tree.ts'
 
 type Author = { name: string; last: number }
@@ -54,11 +54,7 @@ class Books {
   private readonly sources: Set<string>
 
   constructor(tree: Tree) {
-    this.sources = new Set(
-      tree.files.filter(
-        (file) => languageOf(file)?.code === true && !tree.generated.has(file) && !isTestFile(file),
-      ),
-    )
+    this.sources = new Set(tree.files.filter((file) => isProduct(tree, file)))
     for (const file of this.sources) this.area(file).files += 1
   }
 
@@ -93,6 +89,10 @@ function remember(authors: Map<string, Author>, { author, time }: Commit): void 
   const known = authors.get(author.email)
   if (known === undefined) authors.set(author.email, { name: author.name, last: time })
   else known.last = Math.max(known.last, time)
+}
+
+function isProduct(tree: Tree, file: string): boolean {
+  return languageOf(file)?.code === true && !tree.generated.has(file) && !isTestFile(file) && !isExample(file)
 }
 
 /** Two folders deep: `packages/core/`, `src/http/`. */

@@ -32,6 +32,11 @@ export function isFixture(file: string): boolean {
   return FIXTURE_FOLDER.test(file)
 }
 
+/** Shown to readers, not shipped: what is wrong there matters less. */
+export function isExample(file: string): boolean {
+  return /(^|\/)(examples?|demos?|docs?|website|playgrounds?)\//i.test(file)
+}
+
 export function isGeneratedPath(file: string): boolean {
   return (
     isLockFile(file) || VENDORED_FOLDER.test(file) || GENERATED_NAME.test(file) || GENERATED_FOLDER.test(file)

@@ -1,6 +1,7 @@
 /** Long functions and deep nesting: the closer look at sources, for all of them or for a given few. */
 import { type Analysis, type Finding, measured, notMeasured, sortFindings } from './finding.ts'
-import { functionsIn, type FunctionShape } from './functions.ts'
+import type { FunctionShape } from './function-shape.ts'
+import { functionsIn } from './functions.ts'
 import { languageOf } from './languages.ts'
 import { isGeneratedText, isTestFile } from './source-files.ts'
 import { openTree, readTexts } from './tree.ts'
@@ -13,8 +14,8 @@ export type DeepReviewInput = {
   readonly log?: ((line: string) => void) | undefined
 }
 
-export const MAX_FUNCTION_LINES = 100
-export const MAX_DEPTH = 5
+const MAX_FUNCTION_LINES = 100
+const MAX_DEPTH = 5
 
 const VERY_LONG = 200
 const VERY_DEEP = 8
@@ -56,7 +57,7 @@ function findingsOf(file: string, { name, line, lines, depth }: FunctionShape): 
   const findings: Finding[] = []
   if (lines > MAX_FUNCTION_LINES) {
     const severity = lines > VERY_LONG ? 'medium' : 'low'
-    const message = `${lines} lines in the function ${name} (limit ${MAX_FUNCTION_LINES})`
+    const message = `${lines} lines of code in the function ${name} (limit ${MAX_FUNCTION_LINES})`
     findings.push({ rule: 'function.too-long', severity, area: 'code', file, line, message })
   }
   if (depth > MAX_DEPTH) {

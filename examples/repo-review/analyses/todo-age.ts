@@ -57,15 +57,14 @@ function byWeight(a: Note, b: Note): number {
 }
 
 function findingOf({ marker, file, line, note, secret, days }: Aged): Finding {
-  const age =
-    days === null ? '' : days === 0 ? ' (today)' : days === 1 ? ' (1 day old)' : ` (${days} days old)`
+  const age = days === null ? '' : days === 1 ? '1 day old ' : `${days} days old `
   return {
     rule: `todo.${marker.toLowerCase()}`,
     severity: marker !== 'TODO' && (days ?? 0) >= OLD_DAYS ? 'medium' : 'low',
     area: 'code',
     file,
     line,
-    message: `${marker}${age}${note === '' || secret ? '' : `: ${note}`}`,
+    message: `${age}${marker}${note === '' || secret ? '' : `: ${note}`}`,
   }
 }
 
@@ -103,7 +102,9 @@ async function blame(
   const ranges = [...new Set(batch.map(({ line }) => `${line},${line}`))].flatMap((range) => ['-L', range])
   const file = batch[0]?.file ?? ''
   try {
-    const answer = await git(place, ['blame', '--porcelain', '-w', ...ranges, '--', file], { signal })
+    const answer = await git(place, ['blame', '--porcelain', '--no-textconv', '-w', ...ranges, '--', file], {
+      signal,
+    })
     return timesIn(answer)
   } catch (error) {
     // In the index only, or changed while being read: without age, as a line that is in no commit.

@@ -30,7 +30,7 @@ function inComments(text: string, language: Language): Marker[] {
     const comment = text.slice(span.start, span.end)
     if (!QUICK.test(comment)) continue
     const first = lineOf(span.start)
-    for (const [index, line] of comment.split('\n').entries()) {
+    for (const [index, line] of comment.replaceAll('\r', '').split('\n').entries()) {
       const note = line.length > 2000 ? null : (NOTE.exec(line) ?? INSIDE.exec(line))
       if (note === null) continue
       found.push({ marker: note[1] as Marker['marker'], line: first + index, note: shorten(note[3] ?? '') })

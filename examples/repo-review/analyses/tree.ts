@@ -17,7 +17,7 @@ export type Tree = {
 
 export type TextFile = { readonly file: string; readonly text: string; readonly bytes: number }
 
-export const MAX_TEXT_BYTES = 1024 * 1024
+const MAX_TEXT_BYTES = 1024 * 1024
 
 const MAX_WALKED = 50_000
 const NOT_WALKED = new Set(

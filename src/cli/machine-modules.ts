@@ -1,0 +1,64 @@
+/** The machines that a command can replay: our own, and those of a module that the user names. */
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { AnyStateMachine } from 'xstate'
+import { agentMachine } from '../../machines/agent.machine.ts'
+import { sessionMachine } from '../../machines/session.machine.ts'
+import { toolCallMachine } from '../../machines/tool-call.machine.ts'
+import { knownMachines, type KnownMachines } from '../query/state-at.ts'
+import { CliError } from './cli-error.ts'
+
+const OURS: readonly AnyStateMachine[] = [sessionMachine, agentMachine, toolCallMachine]
+
+/**
+ * Our machines, and all that the modules export by any name, also in lists. A user's machine takes the place of ours
+ * of the same name and version. Loading a module runs its top-level code.
+ *
+ * @throws CliError `CLI_NOT_FOUND`, `CLI_USAGE`; RuntimeError `MACHINE_NOT_DURABLE`
+ */
+export async function loadMachines(files: readonly string[], cwd: string): Promise<KnownMachines> {
+  const theirs = new Set<AnyStateMachine>()
+  for (const file of files) for (const machine of await machinesOf(file, cwd)) theirs.add(machine)
+  return new Map([...knownMachines(OURS), ...knownMachines(theirs)])
+}
+
+async function machinesOf(file: string, cwd: string): Promise<AnyStateMachine[]> {
+  const path = resolve(cwd, file)
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isFile() !== true) {
+    throw new CliError('CLI_NOT_FOUND', {
+      happened: `There is no module ${path}.`,
+      expected: 'Expected a JavaScript module that exports your machines.',
+      todo: 'Correct the path after --machines; TypeScript is built first.',
+      details: { path },
+    })
+  }
+  const exported = Object.values(await imported(path))
+  const machines = exported.flat().filter(isMachine)
+  if (machines.length > 0) return machines
+  throw new CliError('CLI_USAGE', {
+    happened: `${path} exports no machine.`,
+    expected: 'Expected an export that setup({…}).createMachine({…}) made, by any name, or a list of them.',
+    todo: 'Export your machines from it.',
+    details: { path },
+  })
+}
+
+async function imported(path: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(pathToFileURL(path).href)) as Record<string, unknown>
+  } catch (error) {
+    throw new CliError('CLI_USAGE', {
+      happened: `${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}.`,
+      expected: 'Expected a JavaScript module that loads without an error.',
+      todo: 'Correct the module; nothing was read from the log.',
+      cause: error,
+      details: { path },
+    })
+  }
+}
+
+function isMachine(value: unknown): value is AnyStateMachine {
+  return typeof value === 'object' && value !== null && '__xstatenode' in value
+}

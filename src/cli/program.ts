@@ -1,0 +1,133 @@
+/** The program: its commands, each loaded only when it is called, and what happens to whatever they throw. */
+import { Command, CommanderError } from 'commander'
+import { CliError } from './cli-error.ts'
+import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.ts'
+import { createOutput } from './output.ts'
+import { packageVersion } from './package-version.ts'
+import { addSharedOptions, createShared, type CliProcess, type CliShared } from './shared-options.ts'
+
+type Define = (program: Command, shared: CliShared) => void
+
+type CommandEntry = { readonly name: string; readonly summary: string; load(): Promise<Define> }
+
+/** In the order of the help. The summaries are here so that the help loads no command. */
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'run',
+    summary: 'run a job; the same command goes on where an interrupted one was',
+    load: async () => (await import('./run.ts')).defineRunCommand,
+  },
+  {
+    name: 'log',
+    summary: 'print what happened, event by event',
+    load: async () => (await import('./log.ts')).defineLogCommand,
+  },
+  {
+    name: 'show',
+    summary: 'print the state of a session, run, tool call or other actor, now or at a version',
+    load: async () => (await import('./show.ts')).defineShowCommand,
+  },
+  {
+    name: 'why',
+    summary: 'explain a refusal, a failure, a pause or an end: who, which hook, why, what instead',
+    load: async () => (await import('./why.ts')).defineWhyCommand,
+  },
+  {
+    name: 'machines',
+    summary: "list the machines the log was written by, or print one for Stately's editor",
+    load: async () => (await import('./machines.ts')).defineMachinesCommand,
+  },
+]
+
+const EXAMPLES = `
+Examples:
+  agentctl run examples/repo-review -- .    review a git repository, durably
+  agentctl log --limit 20                   what happened last
+  agentctl show <id> --at 7                 the state after version 7, by replay
+  agentctl why <id>                         who refused it, why, and what to do instead
+
+Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 unexpected, 2 usage, 3 permission denied,
+4 not found, 5 log in use, 6 version conflict, 7 replay diverged or log damaged, 130 interrupted.`
+
+/** Runs a command line (without node and script). Never throws; the exit code is for the caller to use. */
+export async function runCli(argv: readonly string[], host: CliProcess): Promise<ExitCode> {
+  const shared = createShared(host, await packageVersion())
+  // Until the command line is understood, this is all that is known of how to speak.
+  const output = createOutput(host, flagsIn(argv))
+  try {
+    const program = await programFor(argv, shared)
+    await program.parseAsync([...argv], { from: 'user' })
+    return shared.exitCode()
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
+    if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage
+    const told = error instanceof CommanderError ? usageError(error) : error
+    output.fail(told)
+    return exitCodeOf(told)
+  }
+}
+
+async function programFor(argv: readonly string[], shared: CliShared): Promise<Command> {
+  const program = addSharedOptions(new Command('agentctl'))
+  program
+    .description('Runs agents durably, and answers questions about what they did from the event log.')
+    .version(shared.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .addHelpText('after', EXAMPLES)
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void shared.stdout.write(text),
+      writeErr: (text) => void shared.stderr.write(text),
+      // Told by `runCli`, in three parts or as JSON.
+      outputError: () => {},
+      getOutHelpWidth: () => shared.stdout.columns ?? 100,
+      getErrHelpWidth: () => shared.stderr.columns ?? 100,
+    })
+  const called = commandIn(argv)
+  for (const entry of COMMANDS) {
+    if (entry.name === called) (await entry.load())(program, shared)
+    else program.command(entry.name).description(entry.summary)
+  }
+  return program
+}
+
+/** The options of the program that take a value, which is not the command's name. */
+const WITH_VALUE = new Set(['-p', '--project'])
+
+/** The command that a command line calls, or asks help for. */
+function commandIn(argv: readonly string[]): string | undefined {
+  const words: string[] = []
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? ''
+    if (word === '--') break
+    if (WITH_VALUE.has(word)) index += 1
+    else if (!word.startsWith('-')) words.push(word)
+  }
+  return words[0] === 'help' ? words[1] : words[0]
+}
+
+function flagsIn(argv: readonly string[]): { json: boolean; quiet: boolean; color: boolean } {
+  const end = argv.indexOf('--')
+  const own = end < 0 ? argv : argv.slice(0, end)
+  return {
+    json: own.includes('--json'),
+    quiet: own.includes('--quiet') || own.includes('-q'),
+    color: !own.includes('--no-color'),
+  }
+}
+
+/** Commander's complaint in three parts: "error: unknown command 'lgo'\n(Did you mean log?)". */
+function usageError(error: CommanderError): CliError {
+  const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
+  const suggestion = /\(Did you mean (.*)\?\)/.exec(rest.join(' '))?.[1]
+  const happened = first.charAt(0).toUpperCase() + first.slice(1)
+  return new CliError('CLI_USAGE', {
+    happened: /[.!?]$/.test(happened) ? happened : `${happened}.`,
+    expected: 'Expected a command line as the help describes it.',
+    todo: suggestion === undefined ? 'See agentctl --help.' : `Did you mean ${suggestion}?`,
+    cause: error,
+    details: { reason: error.code, ...(suggestion !== undefined && { did_you_mean: suggestion }) },
+  })
+}

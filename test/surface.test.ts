@@ -1,0 +1,172 @@
+/** Pins what the package exports: a name that comes, goes or changes its kind is a decision, not an accident. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { root, sourceFile } from './architecture/source-file.ts'
+
+/** The names that an entry point exports, types marked as such, in the order of the alphabet. */
+function exportsOf(path: string): string[] {
+  const { code } = sourceFile(path, readFileSync(join(root, path), 'utf8'))
+  expect(code).not.toMatch(/export\s+(?:type\s+)?\*/)
+  const names = Array.from(code.matchAll(/export\s+(type\s+)?\{([^}]*)\}/g), ([, type, list = '']) =>
+    list
+      .split(',')
+      .map((name) => name.trim().replace(/^.*\sas\s+/, ''))
+      .filter((name) => name !== '')
+      .map((name) => (type === undefined ? name : `type ${name}`)),
+  ).flat()
+  return names.sort()
+}
+
+test('the main entry point exports these names', () => {
+  expect(exportsOf('src/index.ts')).toMatchInlineSnapshot(`
+    [
+      "BillingError",
+      "DEFAULT_HOURLY_RATES",
+      "PermissionDeniedError",
+      "PermissionError",
+      "PermissionHookRegistry",
+      "RecordedError",
+      "RuntimeError",
+      "agentMachine",
+      "costControlHook",
+      "createPriceBook",
+      "createRateCard",
+      "createRuntime",
+      "currentSessionId",
+      "dataProtectionHook",
+      "defineAgent",
+      "defineJob",
+      "defineTool",
+      "destructiveOperationHook",
+      "endSession",
+      "generateHandoff",
+      "getBackgroundAgentResult",
+      "getRoleLimit",
+      "listBackgroundAgents",
+      "listNamedSessions",
+      "loadHandoff",
+      "nameSession",
+      "pauseSession",
+      "resumeNamedSession",
+      "securityAuditHook",
+      "sessionMachine",
+      "startBackgroundAgent",
+      "startSession",
+      "toolCallMachine",
+      "type AgentDefinition",
+      "type AgentRun",
+      "type AgentService",
+      "type AnyAgentDefinition",
+      "type BackgroundAgentResult",
+      "type Clock",
+      "type CommandOutput",
+      "type CommandSpec",
+      "type DurableActor",
+      "type HandlerContext",
+      "type Handoff",
+      "type HookAnswer",
+      "type HookContext",
+      "type InDoubtPolicy",
+      "type Job",
+      "type JobEnd",
+      "type JobPlan",
+      "type LoadedHandoff",
+      "type ModelPrice",
+      "type NamedHook",
+      "type NewId",
+      "type Parked",
+      "type PermissionHook",
+      "type PriceBook",
+      "type RateCard",
+      "type Receipt",
+      "type Role",
+      "type RunState",
+      "type Runtime",
+      "type RuntimeErrorCode",
+      "type RuntimeOptions",
+      "type SendOptions",
+      "type Session",
+      "type SessionEntry",
+      "type SessionLike",
+      "type SessionService",
+      "type SessionStatus",
+      "type SpawnOptions",
+      "type Testimony",
+      "type TokenUsage",
+      "type Tool",
+      "type ToolContext",
+      "type Verdict",
+      "waitForBackgroundAgent",
+    ]
+  `)
+})
+
+test('the entry point for the event store exports these names', () => {
+  expect(exportsOf('eventstore/index.ts')).toMatchInlineSnapshot(`
+    [
+      "EventStoreError",
+      "createMemoryEventStore",
+      "isEventStoreError",
+      "openLevelEventStore",
+      "readStoreOwner",
+      "type AppendOptions",
+      "type AppendResult",
+      "type AtomicBatch",
+      "type BatchResult",
+      "type Durability",
+      "type Entry",
+      "type EventStore",
+      "type EventStoreErrorCode",
+      "type ExpectedVersion",
+      "type IntegrityProblem",
+      "type JsonValue",
+      "type LevelEventStoreOptions",
+      "type MemoryEventStoreOptions",
+      "type NewEvent",
+      "type ReadAllOptions",
+      "type ReadStreamOptions",
+      "type RecordedEvent",
+      "type StoreOwner",
+      "type StoreOwnership",
+      "type StreamAppend",
+      "type StreamHead",
+      "type SubscribeOptions",
+      "type VerifyReport",
+    ]
+  `)
+})
+
+test('the entry point for tests exports these names', () => {
+  expect(exportsOf('src/testing/index.ts')).toMatchInlineSnapshot(`
+    [
+      "createTestClock",
+      "createTestRuntime",
+      "eventStoreConformance",
+      "type ConformanceRunner",
+      "type ConformanceTarget",
+      "type TestClock",
+      "type TestRuntime",
+      "type TestRuntimeOptions",
+    ]
+  `)
+})
+
+test('at run time the entry points export what their sources say, and nothing else', async () => {
+  const entries = {
+    'src/index.ts': await import('../src/index.ts'),
+    'eventstore/index.ts': await import('../eventstore/index.ts'),
+    'src/testing/index.ts': await import('../src/testing/index.ts'),
+  }
+  for (const [path, module] of Object.entries(entries)) {
+    const values = exportsOf(path).filter((name) => !name.startsWith('type '))
+    expect({ path, values: Object.keys(module).sort() }).toEqual({ path, values })
+  }
+})
+
+test('package.json opens these entry points and no others', () => {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    exports: Record<string, string>
+  }
+  expect(Object.keys(exports)).toEqual(['.', './eventstore', './testing', './package.json'])
+})
