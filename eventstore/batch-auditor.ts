@@ -70,7 +70,7 @@ export class BatchAuditor {
 }
 
 /** What lies between two links that should be neighbours. */
-export const gapBetween = (previous: BatchEnd, end: BatchEnd, first: number): string | undefined => {
+const gapBetween = (previous: BatchEnd, end: BatchEnd, first: number): string | undefined => {
   if (first !== previous.position + 1) {
     return `its batch begins at ${first}, the one before ends at ${previous.position}`
   }

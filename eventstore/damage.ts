@@ -22,6 +22,8 @@ export type DamageKind =
   | 'entry'
   /** The record of a command is damaged. */
   | 'command'
+  /** A file of the database is damaged; the detail says which, and where. */
+  | 'file'
   /** The log ends before what was acknowledged. */
   | 'tail'
 

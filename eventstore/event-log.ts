@@ -168,6 +168,8 @@ export class EventLog implements EventStore {
   async verify(options: { readonly signal?: AbortSignal } = {}): Promise<VerifyReport> {
     this.#assertOpen()
     const until = this.position()
+    const problems = await this.#storage.locateDamage?.({ last: until, signal: options.signal })
+    if (problems !== undefined && problems.length > 0) return { ok: false, events: 0, streams: 0, problems }
     const snapshot = this.#storage.snapshot()
     try {
       return await verifyLog(snapshot, { until, signal: options.signal })

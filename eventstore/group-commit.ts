@@ -175,7 +175,7 @@ export class GroupCommit {
   }
 
   async #write(group: Group): Promise<void> {
-    const { batch, events, notes, size } = group
+    const { batch, events, notes } = group
     // Appends that only asked whether a version holds.
     if (events.length === 0 && notes.length === 0) return
     for (const [stream_id, head] of group.heads) {
@@ -193,7 +193,6 @@ export class GroupCommit {
     const key = batchKey(end.position, end.turn)
     const link: BatchRecord = {
       first: position + 1,
-      size,
       ...(noted === undefined ? {} : { notes: noted }),
       hash: end.hash,
     }

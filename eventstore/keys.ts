@@ -34,6 +34,11 @@ export const headKey = (stream_id: string): string => HEAD + stream_id
 export const entryKey = (key: string): string => ENTRY + key
 export const commandKey = (commandId: string): string => COMMAND + commandId
 
+export const isEventKey = (key: string): boolean => key.startsWith(EVENT)
+export const isStreamKey = (key: string): boolean => key.startsWith(STREAM)
+/** Where a batch ends, if this is a batch's key. */
+export const batchOfKey = (key: string): { position: number; turn: number } | undefined =>
+  key.startsWith(BATCH) ? { position: positionOfKey(key), turn: turnOfKey(key) } : undefined
 /** Position in an event's key, and in a batch's. */
 export const positionOfKey = (key: string): number => Number(key.slice(1, 1 + POSITION_WIDTH))
 /** Turn in a batch's key. */

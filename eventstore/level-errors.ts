@@ -58,7 +58,8 @@ export const openError = async (path: string, error: unknown): Promise<EventStor
   })
 }
 
-const lockedError = async (path: string, cause: unknown): Promise<EventStoreError> => {
+/** `ES_LOCKED`, naming the owner. */
+export const lockedError = async (path: string, cause: unknown): Promise<EventStoreError> => {
   const ownership = await readStoreOwner(path)
   const expected = 'A store belongs to one process at a time'
   if (ownership.type !== 'live') {

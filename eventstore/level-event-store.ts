@@ -4,16 +4,18 @@ import { join } from 'node:path'
 import type { ClassicLevel } from 'classic-level'
 import { Level } from 'level'
 import { v7 } from 'uuid'
-import { corruptError, damage } from './damage.ts'
+import { corruptError, damage, type Damage } from './damage.ts'
 import { EventStoreError } from './errors.ts'
 import type { EventStore } from './event-store.ts'
 import { EventLog } from './event-log.ts'
+import { checkFiles, type FileCheck } from './file-check.ts'
 import { HighWater, readHighWater } from './high-water.ts'
 import { FORMAT_KEY } from './keys.ts'
-import { ignoreMissing, openError, read, rethrow } from './level-errors.ts'
-import { removeStoreOwner, writeStoreOwner } from './owner.ts'
+import { ignoreMissing, lockedError, openError, read, rethrow } from './level-errors.ts'
+import { countUncleanEnds, readStoreOwner, removeStoreOwner, writeStoreOwner } from './owner.ts'
+import { locateFileDamage } from './locate-file-damage.ts'
 import { checkAtOpen } from './open-check.ts'
-import { readDroppedBytes, writeAheadBytes } from './recovery-report.ts'
+import { readDroppedBytes } from './recovery-report.ts'
 import { seal, unseal, type FormatRecord } from './sealed.ts'
 import type { KeyValue, ScanOptions, Storage, StorageBatch, StorageSnapshot, StorageView } from './storage.ts'
 import { assertFormat, databasePath, FORMAT, inspectFolder, writeMarker } from './store-folder.ts'
@@ -46,8 +48,9 @@ export const openLevelEventStore = async (options: LevelEventStoreOptions): Prom
   const { path, create = true, clock = Date.now, newId } = options
   const now = (): string => new Date(clock()).toISOString()
   const folder = await inspectFolder(path, create)
-  const recent = await writeAheadBytes(path)
   const reached = await readHighWater(path)
+  const uncleanEnds = await countUncleanEnds(path)
+  if (folder.type === 'store') await checkUnopened(path, { reached, uncleanEnds })
   const storage = new LevelStorage(await openDatabase(path, folder.type === 'empty'))
   const opened: AsyncDisposable[] = [disposable(() => storage.close())]
   const closeAll = async (): Promise<void> => {
@@ -58,9 +61,9 @@ export const openLevelEventStore = async (options: LevelEventStoreOptions): Prom
     if (folder.type === 'empty' || folder.marker === undefined) {
       await writeMarker(path, { format: format.format, id: format.id, created_at: format.created_at })
     }
-    await writeStoreOwner(path, { startedAt: now() })
+    await writeStoreOwner(path, { startedAt: now(), uncleanEnds })
     opened.push(disposable(() => removeStoreOwner(path)))
-    const end = await checkAtOpen(storage, { reached, recent, dropped: await readDroppedBytes(path) })
+    const end = await checkAtOpen(storage, { reached, dropped: await readDroppedBytes(path) })
     const highWater = await HighWater.open(path)
     opened.push(disposable(() => highWater.close()))
     return new EventLog({
@@ -74,6 +77,17 @@ export const openLevelEventStore = async (options: LevelEventStoreOptions): Prom
   } catch (error) {
     await closeAll()
     throw error
+  }
+}
+
+/** A store that is open elsewhere changes while it is looked at; that it is locked is what matters then. */
+const checkUnopened = async (path: string, check: Omit<FileCheck, 'folder'>): Promise<void> => {
+  try {
+    await checkFiles({ ...check, folder: databasePath(path) })
+  } catch (error) {
+    const { type } = await readStoreOwner(path)
+    if (type !== 'live') throw error
+    throw await lockedError(path, error)
   }
 }
 
@@ -210,6 +224,10 @@ class LevelStorage extends LevelView implements Storage {
 
   snapshot(): StorageSnapshot {
     return new LevelSnapshot(this.#db)
+  }
+
+  async locateDamage(options: { last: number; signal?: AbortSignal | undefined }): Promise<Damage[]> {
+    return locateFileDamage(this.#db.location, options)
   }
 
   async isEmpty(): Promise<boolean> {

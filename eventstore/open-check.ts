@@ -1,12 +1,7 @@
-/**
- * What is checked before a log on disk is served: that it ends where it ended, and that recovery lost nothing.
- *
- * LevelDB reads its write-ahead log when it opens and drops what it cannot read, in the middle as well as
- * at the end, without an error. What was in the tables is checked whenever it is read; what was in the
- * write-ahead log must be checked now. A batch is dropped as a whole, and its link with it.
- */
-import { FIRST_BATCH, gapBetween, type BatchEnd } from './batch-auditor.ts'
+/** What is checked before a log is served: that its parts agree where it ends, and that recovery lost nothing. */
+import { FIRST_BATCH, type BatchEnd } from './batch-auditor.ts'
 import { corruptError, damage, type Damage } from './damage.ts'
+import { isBefore } from './file-check.ts'
 import { batchesBetween, eventKey, positionOfKey, turnOfKey, wholeLog } from './keys.ts'
 import { decodeRecord } from './record.ts'
 import { unseal, type BatchRecord } from './sealed.ts'
@@ -16,13 +11,9 @@ import { verifyLog } from './verify.ts'
 export type OpenCheck = {
   /** Where the log ended when it was last known to be on disk. */
   readonly reached: BatchEnd | undefined
-  /** Bytes of write-ahead log that were read again. */
-  readonly recent: number
   /** What LevelDB said that it dropped. */
   readonly dropped: readonly string[]
 }
-
-const PAGE = 1000
 
 /**
  * Where the log ends.
@@ -30,12 +21,11 @@ const PAGE = 1000
  */
 export const checkAtOpen = async (storage: Storage, check: OpenCheck): Promise<BatchEnd> => {
   const { end, problem } = await checkEnd(storage, check.reached)
-  const suspicion = problem ?? (await checkRecent(storage, check.recent))
-  if (suspicion === undefined && check.dropped.length === 0) return end
+  if (problem === undefined && check.dropped.length === 0) return end
   const { problems } = await verifyLog(storage, {
     until: Math.max(end.position, check.reached?.position ?? 0),
   })
-  const [first = suspicion] = problems as readonly Damage[]
+  const [first = problem] = problems as readonly Damage[]
   if (first === undefined) return end
   throw corruptError(first, Math.max(0, problems.length - 1))
 }
@@ -70,9 +60,6 @@ const checkEnd = async (storage: Storage, reached: BatchEnd | undefined): Promis
   return { end, problem: undefined }
 }
 
-const isBefore = (end: BatchEnd, other: BatchEnd): boolean =>
-  end.position < other.position || (end.position === other.position && end.turn < other.turn)
-
 type Link =
   | { readonly end: BatchEnd; readonly record: BatchRecord }
   | { readonly end: BatchEnd; readonly problem: Damage }
@@ -82,30 +69,4 @@ const readLink = ([key, stored]: KeyValue): Link => {
   const end = { position: positionOfKey(key), turn: turnOfKey(key) }
   if (link.type === 'value') return { end: { ...end, hash: link.value.hash }, record: link.value }
   return { end: { ...end, hash: '' }, problem: damage('batch_chain', `the last link: ${link.detail}`, end) }
-}
-
-/** Walks the links back for as many bytes as were read again: a batch that was dropped left a gap. */
-const checkRecent = async (storage: Storage, recent: number): Promise<Damage | undefined> => {
-  let bytes = 0
-  let after: (BatchEnd & { readonly first: number }) | undefined
-  let until = Number.MAX_SAFE_INTEGER - 1
-  while (bytes < recent) {
-    const page = await storage.range({ ...batchesBetween(0, until), reverse: true, limit: PAGE })
-    for (const entry of page) {
-      const link = readLink(entry)
-      if ('problem' in link) return link.problem
-      const gap = after === undefined ? undefined : gapBetween(link.end, after, after.first)
-      if (gap !== undefined) return damage('batch_chain', gap, { position: after?.position ?? 0 })
-      after = { ...link.end, first: link.record.first }
-      bytes += link.record.size
-      if (bytes >= recent) return undefined
-    }
-    if (after === undefined) return undefined
-    if (page.length < PAGE) {
-      const gap = gapBetween(FIRST_BATCH, after, after.first)
-      return gap === undefined ? undefined : damage('batch_chain', gap, { position: after.position })
-    }
-    until = after.position - 1
-  }
-  return undefined
 }

@@ -13,6 +13,8 @@ const ownerRecord = z.object({
   host: z.string(),
   /** ISO 8601, when the store was opened. */
   started_at: z.string(),
+  /** How often in a row an owner before this one ended without closing the store. */
+  unclean_ends: z.int().nonnegative().optional(),
   /** Where the owner can be reached, if it listens. */
   socket: z.string().optional(),
 })
@@ -36,16 +38,23 @@ export const readStoreOwner = async (path: string): Promise<StoreOwnership> => {
   return { type: isAlive(parsed.data) ? 'live' : 'stale', owner: parsed.data }
 }
 
+/** How often in a row the store's owners ended without closing it, up to now. */
+export const countUncleanEnds = async (path: string): Promise<number> => {
+  const ownership = await readStoreOwner(path)
+  return ownership.type === 'stale' ? (ownership.owner.unclean_ends ?? 0) + 1 : 0
+}
+
 /** Says that this process has the store open. */
 export const writeStoreOwner = async (
   path: string,
-  extra: { startedAt: string; socket?: string },
+  extra: { startedAt: string; uncleanEnds: number; socket?: string },
 ): Promise<void> => {
   const owner: StoreOwner = {
     pid: process.pid,
     pid_start: startOf(process.pid),
     host: hostname(),
     started_at: extra.startedAt,
+    ...(extra.uncleanEnds === 0 ? {} : { unclean_ends: extra.uncleanEnds }),
     ...(extra.socket === undefined ? {} : { socket: extra.socket }),
   }
   const file = ownerFile(path)

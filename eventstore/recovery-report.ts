@@ -1,5 +1,5 @@
-/** What can be learnt from LevelDB's own files about an opening: what it will read again, what it dropped. */
-import { readdir, readFile, stat } from 'node:fs/promises'
+/** What LevelDB wrote into its own `LOG` when it opened: the only place where it says what it dropped. */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { databasePath } from './store-folder.ts'
 
@@ -15,13 +15,3 @@ export const readDroppedBytes = async (path: string): Promise<readonly string[]>
 
 /** Each line begins with a date and a thread's number. */
 const withoutTime = (line: string): string => line.replace(/^\S+ \S+ /, '')
-
-/** Size of the write-ahead logs, which LevelDB reads when it opens: only what is in them can get lost then. */
-export const writeAheadBytes = async (path: string): Promise<number> => {
-  const folder = databasePath(path)
-  const files = await readdir(folder).catch((): string[] => [])
-  let bytes = 0
-  for (const file of files.filter((name) => name.endsWith('.log')))
-    bytes += (await stat(join(folder, file))).size
-  return bytes
-}

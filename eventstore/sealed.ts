@@ -40,8 +40,6 @@ export type HeadRecord = Omit<StreamHead, 'stream_id'>
 export type BatchRecord = {
   /** Position of its first event; the one after its end if it has none. */
   readonly first: number
-  /** At most the bytes that the batch took, which is how far back a write-ahead log can reach. */
-  readonly size: number
   /** What it wrote beside events, in order. */
   readonly notes?: readonly BatchNote[]
   readonly hash: string

@@ -1,4 +1,5 @@
 /** The port between the log and what keeps its keys: an ordered map with atomic, ordered writes. */
+import type { Damage } from './damage.ts'
 import type { KeyRange } from './keys.ts'
 
 /** Part of the ordered map, as it was at one moment. */
@@ -42,5 +43,13 @@ export interface Storage extends StorageView {
   /** The value now, without waiting; used where a decision must not be interrupted. */
   getSync(key: string): string | undefined
   snapshot(): StorageSnapshot
+  /**
+   * Damage to what the storage itself is kept in, up to position `last` of the log. Reading on through a
+   * storage that has any is not safe.
+   */
+  locateDamage?(options: {
+    readonly last: number
+    readonly signal?: AbortSignal | undefined
+  }): Promise<Damage[]>
   close(): Promise<void>
 }

@@ -50,7 +50,8 @@ export class ByteReader {
 
   bytes(length: number): Buffer {
     const end = this.#at + length
-    if (end > this.#bytes.length) throw new MalformedError(`${length} bytes at ${this.#at} are more than there are`)
+    if (end > this.#bytes.length)
+      throw new MalformedError(`${length} bytes at ${this.#at} are more than there are`)
     const bytes = this.#bytes.subarray(this.#at, end)
     this.#at = end
     return bytes

@@ -11,7 +11,6 @@ const HEADER = 7
 
 const FULL = 1
 const FIRST = 2
-const MIDDLE = 3
 const LAST = 4
 
 /** Something in a log, in the order of offsets. */
@@ -52,7 +51,11 @@ export function* readLogFile(bytes: Buffer): Generator<LogItem> {
     const { kind, body, next } = fragment
     const starts = kind === FULL || kind === FIRST
     if (starts === (begun !== undefined)) {
-      yield { type: 'bad', offset: begun?.offset ?? at, detail: 'a record begins or goes on where it should not' }
+      yield {
+        type: 'bad',
+        offset: begun?.offset ?? at,
+        detail: 'a record begins or goes on where it should not',
+      }
       begun = undefined
     }
     if (kind === FULL) yield { type: 'record', offset: at, bytes: body }
@@ -79,7 +82,8 @@ const fragmentAt = (bytes: Buffer, at: number): Fragment => {
   if (kind < FULL || kind > LAST) return { type: 'bad', detail: `a record of the unknown kind ${kind}` }
   if (next > at - (at % BLOCK) + BLOCK) return { type: 'bad', detail: 'a record longer than its block' }
   if (next > bytes.length) return { type: 'torn' }
-  if (unmask(stored) !== crc32c(bytes, at + 6, next)) return { type: 'bad', detail: 'a checksum that does not hold' }
+  if (unmask(stored) !== crc32c(bytes, at + 6, next))
+    return { type: 'bad', detail: 'a checksum that does not hold' }
   return { type: 'fragment', kind, body: bytes.subarray(at + HEADER, next), next }
 }
 

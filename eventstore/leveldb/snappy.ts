@@ -20,7 +20,8 @@ export const decompressSnappy = (bytes: Buffer): Buffer => {
       at += literal.length
     } else {
       const { size, distance } = copyOf(tag, reader)
-      if (distance === 0 || distance > at || at + size > length) throw new MalformedError('it copies from nowhere')
+      if (distance === 0 || distance > at || at + size > length)
+        throw new MalformedError('it copies from nowhere')
       // Source and target may overlap, which is how a run is written: byte by byte.
       for (const end = at + size; at < end; at += 1) result[at] = result[at - distance] as number
     }
@@ -42,4 +43,5 @@ const copyOf = (tag: number, reader: ByteReader): { size: number; distance: numb
   return { size: (tag >>> 2) + 1, distance: littleEndian(reader, (tag & 3) === 2 ? 2 : 4) }
 }
 
-const littleEndian = (reader: ByteReader, length: number): number => reader.bytes(length).readUIntLE(0, length)
+const littleEndian = (reader: ByteReader, length: number): number =>
+  reader.bytes(length).readUIntLE(0, length)

@@ -3,7 +3,6 @@
  * asked, and its binding for Node cannot ask: an unchecked block can make it return wrong values or abort
  * the process.
  */
-import type { FileHandle } from 'node:fs/promises'
 import { ByteReader, MalformedError } from './byte-reader.ts'
 import { crc32c, unmask } from './crc32c.ts'
 import { decompressSnappy } from './snappy.ts'
@@ -31,10 +30,10 @@ export type TableItem =
 type BlockPlace = { readonly offset: number; readonly size: number }
 
 /** The blocks of a table, in order. `keys`: what the table holds, as the MANIFEST says. */
-export async function* readTableFile(file: FileHandle, keys: KeySpan): AsyncGenerator<TableItem> {
+export function* readTableFile(file: Buffer, keys: KeySpan): Generator<TableItem> {
   let index: IndexEntry[]
   try {
-    index = await readIndex(file)
+    index = readIndex(file)
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error
     yield { type: 'bad', offset: 0, detail: `the index: ${error.message}`, keys }
@@ -43,7 +42,7 @@ export async function* readTableFile(file: FileHandle, keys: KeySpan): AsyncGene
   let { after } = keys
   for (const { upTo, place } of index) {
     try {
-      const block = await readBlock(file, place)
+      const block = readBlock(file, place)
       yield { type: 'block', entries: () => blockEntries(block).map(toVersion) }
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error
@@ -55,19 +54,20 @@ export async function* readTableFile(file: FileHandle, keys: KeySpan): AsyncGene
 
 type IndexEntry = { readonly upTo: string; readonly place: BlockPlace }
 
-const readIndex = async (file: FileHandle): Promise<IndexEntry[]> => {
-  const { size } = await file.stat()
+const readIndex = (file: Buffer): IndexEntry[] => {
+  const size = file.length
   if (size < FOOTER) throw new MalformedError(`the file has ${size} bytes`)
-  const footer = await readAt(file, size - FOOTER, FOOTER)
-  if (footer.readBigUInt64LE(FOOTER - 8) !== MAGIC) throw new MalformedError('the file does not end as a table does')
+  const footer = file.subarray(size - FOOTER)
+  if (footer.readBigUInt64LE(FOOTER - 8) !== MAGIC)
+    throw new MalformedError('the file does not end as a table does')
   const reader = new ByteReader(footer)
   const metaindex = placeAt(reader)
   const place = placeAt(reader)
-  for (const { value } of blockEntries(await readBlock(file, metaindex))) {
+  for (const { value } of blockEntries(readBlock(file, metaindex))) {
     // The filter: damage to it hides keys that are there.
-    await readBlock(file, placeAt(new ByteReader(value)))
+    readBlock(file, placeAt(new ByteReader(value)))
   }
-  return blockEntries(await readBlock(file, place)).map(({ key, value }) => ({
+  return blockEntries(readBlock(file, place)).map(({ key, value }) => ({
     upTo: userKey(key),
     place: placeAt(new ByteReader(value)),
   }))
@@ -75,17 +75,10 @@ const readIndex = async (file: FileHandle): Promise<IndexEntry[]> => {
 
 const placeAt = (reader: ByteReader): BlockPlace => ({ offset: reader.varint(), size: reader.varint() })
 
-const readAt = async (file: FileHandle, offset: number, length: number): Promise<Buffer> => {
-  const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, offset)
-  if (bytesRead < length) throw new MalformedError(`the file ends before ${offset + length}`)
-  return buffer
-}
-
-const MAX_BLOCK = 256 * 1024 * 1024
-
-const readBlock = async (file: FileHandle, { offset, size }: BlockPlace): Promise<Buffer> => {
-  if (size > MAX_BLOCK) throw new MalformedError(`a block of ${size} bytes`)
-  const bytes = await readAt(file, offset, size + TRAILER)
+const readBlock = (file: Buffer, { offset, size }: BlockPlace): Buffer => {
+  const end = offset + size + TRAILER
+  if (end > file.length) throw new MalformedError(`the file ends before ${end}`)
+  const bytes = file.subarray(offset, end)
   if (unmask(bytes.readUInt32LE(size + 1)) !== crc32c(bytes, 0, size + 1)) {
     throw new MalformedError('its checksum does not hold')
   }

@@ -8,7 +8,7 @@ const THRESHOLDS = { workagent: 0.05, supervisor: 1, orchestrator: 5 }
  * Scripts of a repository run with your rights: only in folders that you named on the command line. The trust is
  * yours, given to the hook; an agent cannot claim it.
  */
-export function trustedScriptsHook(trusted: readonly string[]): PermissionHook {
+function trustedScriptsHook(trusted: readonly string[]): PermissionHook {
   return {
     triggers: ['execute:command'],
     validate: async ({ parameters }) => {

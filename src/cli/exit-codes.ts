@@ -39,6 +39,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   ES_LOCKED: EXIT.locked,
   CLI_LOCKED: EXIT.locked,
   ES_VERSION_CONFLICT: EXIT.conflict,
+  ACTOR_DIVERGED: EXIT.integrity,
   ES_CORRUPT: EXIT.integrity,
   ES_DATABASE_MISSING: EXIT.integrity,
   HANDLER_DIVERGED: EXIT.integrity,

@@ -40,9 +40,15 @@ async function printMachines({ args, output }: CliCall, log: ReadableLog): Promi
   if (output.json) output.record(found)
   else {
     output.line("import { createMachine } from 'xstate'\n")
-    output.line(`export const machine = createMachine(${JSON.stringify(found.definition, null, 2)})`)
+    output.line(`export const machine = createMachine(${JSON.stringify(found.definition, withoutCode, 2)})`)
   }
   return EXIT.ok
+}
+
+/** Leaves out what was a function and means nothing as data: the first context, the input of an invoke. */
+function withoutCode(key: string, value: unknown): unknown {
+  const wasFunction = typeof value === 'object' && value !== null && Object.keys(value).join() === 'type'
+  return (key === 'context' || key === 'input') && wasFunction ? undefined : value
 }
 
 /** The last recorded definition of each machine and version. */

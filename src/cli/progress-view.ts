@@ -59,7 +59,7 @@ export function changeLine(before: TreeNode | undefined, after: TreeNode): strin
 }
 
 /** A duration for people: `0.4s`, `12s`, `3m04s`. */
-export function duration(ms: number): string {
+function duration(ms: number): string {
   if (ms < 10_000) return `${(Math.max(0, ms) / 1000).toFixed(1)}s`
   const seconds = Math.round(ms / 1000)
   if (seconds < 60) return `${seconds}s`

@@ -108,7 +108,7 @@ async function work(at: Work): Promise<ExitCode> {
       sessionId: started.sessionId,
       tree: treeRows(await readTree(store), started.sessionId),
       projectPath: call.projectPath,
-      command: commandAsTyped(shared.cwd),
+      command: commandAsTyped(shared.cwd) + call.command.slice('agentctl'.length),
       elapsedMs: Date.now() - began,
     })
     if (call.output.json) call.output.record({ result: told.data })

@@ -33,7 +33,8 @@ export function canonicalExternal(event: AnyEventObject): CanonicalEvent {
       todo: 'Choose another name.',
     })
   }
-  return { event: copyAsJson(event, { root: () => 'event', outcome: false }).value as never, normalized: [] }
+  const { value } = copyAsJson(event, { root: () => 'event', outcome: false })
+  return { event: typeFirst(value), normalized: [] }
 }
 
 /**
@@ -44,7 +45,13 @@ export function canonicalExternal(event: AnyEventObject): CanonicalEvent {
 export function canonicalOutcome(event: AnyEventObject): CanonicalEvent {
   assertEvent(event)
   const { value, normalized } = copyAsJson(event, { root: () => 'event', outcome: true })
-  return { event: value as never, normalized }
+  return { event: typeFirst(value), normalized }
+}
+
+/** A record keeps the type beside the rest; what comes back has its fields in the same order as what went in. */
+function typeFirst(event: unknown): AnyEventObject {
+  const { type, ...payload } = event as AnyEventObject
+  return { type, ...payload }
 }
 
 function assertEvent(event: unknown): asserts event is AnyEventObject {
@@ -63,5 +70,5 @@ export function payloadOf(event: AnyEventObject): Record<string, unknown> {
 }
 
 export function eventOf(record: { readonly event_type: string; readonly payload: unknown }): AnyEventObject {
-  return { ...(record.payload as object), type: record.event_type }
+  return { type: record.event_type, ...(record.payload as object) }
 }

@@ -72,8 +72,8 @@ function stateOf(snapshot: AnyMachineSnapshot): object {
   }
 }
 
-function watch(world: LeafWorld, actor: Pick<DurableActor, 'subscribe' | 'on'>): void {
-  let last = ''
+function watch(world: LeafWorld, actor: Pick<DurableActor, 'getSnapshot' | 'subscribe' | 'on'>): void {
+  let last = JSON.stringify(stateOf(actor.getSnapshot()))
   actor.subscribe({
     next: (snapshot) => {
       const state = JSON.stringify(stateOf(snapshot))

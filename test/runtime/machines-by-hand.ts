@@ -152,7 +152,7 @@ const parallel: Sample = {
               states: {
                 one: { on: { left: 'two', both: 'two' }, tags: 'l1' },
                 two: {
-                  on: { left: 'three', back: 'one', close: { guard: stateIn('#right3'), target: 'three' } },
+                  on: { left: 'three', back: 'one', close: { guard: stateIn('#right3') as never, target: 'three' } },
                 },
                 three: { type: 'final' },
               },
@@ -163,7 +163,7 @@ const parallel: Sample = {
                 one: { on: { right: { target: 'two', actions: count }, both: 'two' } },
                 two: {
                   on: {
-                    right: { guard: not(stateIn({ work: { l: 'one' } })), target: 'three' },
+                    right: { guard: not(stateIn({ work: { l: 'one' } })) as never, target: 'three' },
                     back: 'one',
                   },
                 },
@@ -243,7 +243,7 @@ const eventless: Sample = {
       id: 'eventless',
       context: empty,
       initial: 'idle',
-      always: { guard: ({ event }) => event.type === 'peek', actions: note('peeked'), target: '.peeked' },
+      always: { guard: and([({ event }) => event.type === 'peek', not(stateIn('peeked'))]) as never, actions: note('peeked'), target: '.peeked' },
       states: {
         idle: {
           on: {
@@ -485,7 +485,7 @@ const callbacks: Sample = {
           invoke: {
             id: 'socket',
             src: 'socket',
-            input: ({ context }) => ({ name: 'socket', at: context.n }),
+            input: ({ context }: { context: Context }) => ({ name: 'socket', at: context.n }),
           },
           on: {
             tell: { actions: sendTo('socket', ({ event }) => ({ type: 'told', what: event['what'] })) },
@@ -751,7 +751,7 @@ const checkout: Sample = {
               invoke: {
                 id: 'charge',
                 src: 'charge',
-                input: ({ context }) => ({ name: 'charge', amount: context.n }),
+                input: ({ context }: { context: Context }) => ({ name: 'charge', amount: context.n }),
                 onDone: {
                   target: '#checkout.paid',
                   actions: assign({ receipt: ({ event }) => event.output }),

@@ -1,0 +1,236 @@
+/** Every way through our machines, walked in the graph, on a real log, and once more after opening it again: always the same state. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { initialTransition, transition, type AnyMachineSnapshot, type AnyStateMachine } from 'xstate'
+import { getShortestPaths } from 'xstate/graph'
+import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
+import { agentMachine, type AgentContext, type AgentEvent } from '../../machines/agent.machine.ts'
+import { sessionMachine, type SessionEvent } from '../../machines/session.machine.ts'
+import type { Testimony } from '../../machines/testimony.ts'
+import { toolCallMachine, type ToolCallEvent } from '../../machines/tool-call.machine.ts'
+import { createEngine, type Engine } from '../../src/runtime/engine.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+
+type Model = {
+  readonly machine: AnyStateMachine
+  readonly input: Record<string, unknown>
+  readonly events: readonly { readonly type: string }[]
+  /** What of a context tells two states apart; the rest would make the graph infinite. */
+  readonly facets: (context: never) => unknown
+  readonly states: readonly string[]
+}
+
+const at = '2030-01-01T00:00:00.000Z'
+const yes: Testimony[] = [{ hook: 'a', allowed: true, duration_ms: 1 }]
+const no: Testimony[] = [{ hook: 'a', allowed: false, reason: 'not now', duration_ms: 1 }]
+const silent: Testimony[] = [{ hook: 'a', allowed: false, trouble: 'timed_out', duration_ms: 1 }]
+const error = { name: 'Error', message: 'no luck' }
+const ref = { key: 'step:a:1', kind: 'step', name: 'a', ordinal: 1, seq: 0, at }
+const handoff = {
+  handoff_id: 'hand_1',
+  type: 'supervisor_to_workagent',
+  context: { current_phase: 'two' },
+  from: 'sess_1',
+  to: 'run_1',
+  at,
+  claimed_by: null,
+}
+const judged = <T extends string>(type: T, rest = {}) =>
+  [yes, no, silent].map((testimony) => ({ type, testimony, at, ...rest }))
+
+const facts = [
+  { type: 'session.named', name: 'n', tags: ['t'], at },
+  { type: 'session.progressed', phase: 'one', percent: 5, at },
+  { type: 'handoff.generated', handoff, at },
+  { type: 'handoff.received', handoff, at },
+  { type: 'handoff.claimed', handoff_id: 'hand_1', by: 'run_1', at },
+]
+const sessionInput = {
+  session_id: 'sess_1',
+  role: 'supervisor',
+  project: 'p',
+  kind: 'foreground',
+  parent_id: null,
+  name: null,
+  tags: [],
+  at,
+}
+
+const MODELS: Readonly<Record<string, Model>> = {
+  session: {
+    machine: sessionMachine,
+    input: sessionInput,
+    events: [
+      ...judged('session.active'),
+      ...judged('session.paused', { reason: 'lunch' }),
+      ...judged('session.resumed'),
+      ...judged('session.completed', { reason: 'completed' }),
+      { type: 'session.archived', at },
+      ...facts,
+    ] as SessionEvent[],
+    facets: ({ name, pause_reason, received, sent }: AgentContext) => [
+      name,
+      pause_reason,
+      received.map((one) => one.claimed_by),
+      sent.length,
+    ],
+    states: ['created', 'active', 'paused', 'completed', 'archived'],
+  },
+  agent: {
+    machine: agentMachine,
+    input: {
+      ...sessionInput,
+      session_id: 'run_1',
+      run_id: 'run_1',
+      agent_id: 'a',
+      task_description: '',
+      owner_id: 'run_1',
+      input: null,
+      deadline_ms: 1e9,
+    },
+    events: [
+      ...judged('agent.started'),
+      { type: 'agent.began', attempt: 1, hooks: ['a'], at },
+      { ...ref, type: 'step.started', attempt: 1, data: null, after: 0 },
+      { ...ref, type: 'step.completed', attempt: 1, output: 1 },
+      { ...ref, type: 'step.failed', attempt: 1, error },
+      { ...ref, type: 'step.completed', attempt: 9 },
+      { type: 'agent.logged', lines: ['l'], own: 1, at },
+      { type: 'agent.spent', tokens: 1, cost_micro_usd: 2, what: '', spend_id: 's', at },
+      { type: 'command.started', key: 'k', process: {}, at },
+      { type: 'agent.succeeded', output: 1, at },
+      { type: 'agent.failed', error, at },
+      { type: 'agent.parked', error, at },
+      { type: 'agent.deadline', at },
+      ...judged('agent.cancelled', { reason: 'enough' }),
+      ...judged('session.paused', { reason: 'lunch' }),
+      ...judged('session.resumed'),
+      { type: 'session.archived', at },
+      ...facts,
+    ] as AgentEvent[],
+    facets: ({ outcome, parked, attempts }: AgentContext) => [outcome, parked, Math.min(attempts, 1)],
+    states: ['created', 'active', 'paused', 'completed', 'archived'],
+  },
+  toolCall: {
+    machine: toolCallMachine,
+    input: {
+      call_id: 'call_1',
+      tool: 't',
+      capabilities: ['execute:x'],
+      parameters: {},
+      run_id: 'run_1',
+      session_id: 'sess_1',
+      agent_role: 'workagent',
+      project: 'p',
+      estimated_cost: null,
+      at,
+    },
+    events: [
+      ...judged('tool.judged'),
+      { type: 'tool.started', at },
+      { type: 'tool.succeeded', output: { n: 1 }, at },
+      { type: 'tool.failed', error, at },
+      { type: 'tool.doubted', at },
+      { type: 'tool.cleared', by: 'me', at },
+    ] as ToolCallEvent[],
+    facets: ({ outcome, attempts, in_doubt }: { outcome: unknown; attempts: number; in_doubt: boolean }) => [
+      outcome,
+      Math.min(attempts, 2),
+      in_doubt,
+    ],
+    states: ['requested', 'judged', 'executing', 'settled'],
+  },
+}
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'model-'))
+})
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function withEngine<T>(machine: AnyStateMachine, work: (engine: Engine) => Promise<T>): Promise<T> {
+  const store = await openLevelEventStore({ path: folder })
+  const engine = await createEngine({
+    store,
+    machines: [machine],
+    clock: systemClock,
+    onError: (trouble) => {
+      throw trouble
+    },
+  })
+  try {
+    return await work(engine)
+  } finally {
+    await engine.close()
+    await store.close()
+  }
+}
+
+const shown = (snapshot: unknown): unknown => {
+  const { value, status, context } = snapshot as AnyMachineSnapshot
+  return { value, status, context: JSON.parse(JSON.stringify(context)) as unknown }
+}
+
+describe.each(Object.entries(MODELS))('the machine "%s"', (_name, model) => {
+  const { machine, input, events, facets } = model
+  const paths = getShortestPaths(machine, {
+    input: input as never,
+    events: events as never[],
+    serializeState: (state) =>
+      JSON.stringify([
+        (state as AnyMachineSnapshot).value,
+        facets((state as AnyMachineSnapshot).context as never),
+      ]) as never,
+  })
+
+  test('reaches each of its states', () => {
+    const reached = new Set(paths.map((path) => (path.state as AnyMachineSnapshot).value))
+    expect([...reached].toSorted()).toEqual([...model.states].toSorted())
+  })
+
+  test('is in the same state by the graph, live on a log, and after opening it again, on every path and one event further', async () => {
+    const walks = paths.flatMap((path, place) => {
+      const steps = path.steps.map((step) => step.event as { type: string }).filter(isOurs)
+      const further = events.map((event, index) => ({ id: `w${place}-${index}`, steps: [...steps, event] }))
+      return [{ id: `w${place}`, steps }, ...further]
+    })
+    const expected = new Map<string, unknown>()
+    await withEngine(machine, async (engine) => {
+      await inChunks(walks, async ({ id, steps }) => {
+        const actor = await engine.spawn(machine, { id, input } as never)
+        let pure = initialTransition(machine, input as never)[0] as AnyMachineSnapshot
+        for (const event of steps) {
+          // An actor that is done takes nothing; the bare function would.
+          const next = pure.status === 'active' ? transition(machine, pure, event as never)[0] : pure
+          const before = JSON.stringify(shown(pure))
+          const { accepted } = await actor.send(event as never)
+          // What the log takes is what moves the machine; only a fact that repeats itself may change nothing.
+          if (!accepted) expect(JSON.stringify(shown(next))).toBe(before)
+          pure = next as AnyMachineSnapshot
+        }
+        expect(shown(actor.getSnapshot()), `${id}: ${steps.map((step) => step.type).join(' > ')}`).toEqual(
+          shown(pure),
+        )
+        expected.set(id, shown(pure))
+      })
+    })
+    await withEngine(machine, async (engine) => {
+      await inChunks([...expected], async ([id, state]) => {
+        expect(shown((await engine.get(machine, id))?.getSnapshot()), id).toEqual(state)
+      })
+    })
+  })
+})
+
+/** The graph begins each path with XState's own event. */
+function isOurs(event: { readonly type: string }): boolean {
+  return !event.type.startsWith('xstate.')
+}
+
+async function inChunks<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (let from = 0; from < items.length; from += 64) await Promise.all(items.slice(from, from + 64).map(work))
+}
