@@ -1,7 +1,7 @@
 /** Names the events that were in damaged stretches of LevelDB's files, from what is whole around them. */
 import { damage, type Damage } from './damage.ts'
 import { fileDamage } from './file-check.ts'
-import { isEventKey, isStreamKey, positionOfKey, streamOfKey } from './keys.ts'
+import { eventKey, isEventKey, isStreamKey, positionOfKey, streamOfKey } from './keys.ts'
 import { readDatabaseFiles, type FileDamage } from './leveldb/database-files.ts'
 
 /** A longer stretch is named as a whole. */
@@ -45,8 +45,8 @@ const lostPositions = (damages: readonly FileDamage[], last: number): Lost => {
   for (const found of damages) {
     if (found.keys === undefined) continue
     const { after, upTo } = found.keys
-    const from = isEventKey(after) ? positionOfKey(after) : after < 'e' ? 0 : last
-    const to = isEventKey(upTo) ? positionOfKey(upTo) : upTo > 'e' ? last : 0
+    const from = isEventKey(after) ? positionNear(after) : after < 'e' ? 0 : last
+    const to = isEventKey(upTo) ? positionNear(upTo) : upTo > 'e' ? last : 0
     const end = Math.min(to, last, from + MAX_NAMED)
     for (let position = from; position <= end; position += 1) {
       if (position > 0) lost.set(position, { found, stream_id: '', version: 0 })
@@ -54,3 +54,6 @@ const lostPositions = (damages: readonly FileDamage[], last: number): Lost => {
   }
   return lost
 }
+
+/** LevelDB shortens the keys between blocks where it can. */
+const positionNear = (key: string): number => positionOfKey(key.padEnd(eventKey(0).length, '0'))

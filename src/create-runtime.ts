@@ -1,4 +1,5 @@
 /** The composition root: joins the log, the engine, sessions, agents, permissions and the actors into one runtime. */
+import { setMaxListeners } from 'node:events'
 import { resolve, join, basename, dirname } from 'node:path'
 import type { AnyStateMachine } from 'xstate'
 import { z } from 'zod'
@@ -168,6 +169,8 @@ async function compose(parts: Parts): Promise<Runtime> {
     machines: [sessionMachine, runnable, toolCallMachine, ...(parts.machines ?? [])],
   })
   const closing = new AbortController()
+  // Every wait listens to it, and takes its listener back.
+  setMaxListeners(0, closing.signal)
   const directory = await openDirectory(store, onError)
   const services = { engine, directory, gate, newId, defaultProject: project, closing: closing.signal }
   const sessions = createSessionService(services)

@@ -1,4 +1,5 @@
 /** Gives the rest of `src/` a leaf that runs until it is stopped, so that XState's values stay beside the fold. */
+import { setMaxListeners } from 'node:events'
 import { fromCallback, type AnyEventObject, type CallbackActorLogic, type NonReducibleUnknown } from 'xstate'
 
 /**
@@ -11,6 +12,8 @@ export function leafLogic<TInput extends NonReducibleUnknown>(
 ): CallbackActorLogic<AnyEventObject, TInput> {
   return fromCallback<AnyEventObject, TInput>(({ input }) => {
     const controller = new AbortController()
+    // Every wait and every step of a handler listens to this one signal, and each takes its listener back.
+    setMaxListeners(0, controller.signal)
     start(input, controller.signal).catch((error: unknown) => {
       if (!controller.signal.aborted) onError(error)
     })

@@ -133,7 +133,7 @@ export class Cell {
     if (this.#host.audience(this.id) !== undefined) this.#announce(state)
     // All of them or none: a leaf whose logic is gone parks the actor.
     for (const child of state.children.values()) logicOf(child, this.machine)
-    for (const child of state.children.values()) this.#leaves.start(child)
+    for (const child of state.children.values()) this.#leaves.start(child, { again: true })
     for (const timer of state.timers.values()) this.#arm(timer)
   }
 
@@ -330,7 +330,8 @@ export class Cell {
   }
 
   #hear(child: ChildRecord, event: AnyEventObject, last: boolean): void {
-    if (this.#closed || this.#decided?.children.has(child.key) !== true) return
+    // That it is the last word of this very incarnation is for the fold to judge; the rest is heard while it runs.
+    if (this.#closed) return
     const outcome = last ? { ...event, [CHILD_FIELD]: child.key } : event
     this.#sendQuietly(outcome, { source: `${this.id}/${child.id}`, causationId: child.cause })
   }

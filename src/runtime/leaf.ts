@@ -14,6 +14,8 @@ export type Leaf = {
 
 export type LeafHost = {
   readonly machine: DurableMachine
+  /** It ran before a restart, and what it had to say at its start was heard then. */
+  readonly again: boolean
   /** Gets its done, error and other events, in order; `last` with the one that ends it. */
   deliver(event: AnyEventObject, last: boolean): void
   /** Its cleanup threw after it was stopped. */
@@ -31,6 +33,7 @@ export function startLeaf(child: ChildRecord, host: LeafHost): Leaf {
   } as never)
   const ends = [`xstate.done.actor.${child.id}`, `xstate.error.actor.${child.id}`]
   let stopped = false
+  let greeted = !host.again
   let finished = false
   // The leaf's parent is a listener, not an actor: XState relays done, error and sendBack events to it.
   const listener = {
@@ -40,6 +43,11 @@ export function startLeaf(child: ChildRecord, host: LeafHost): Leaf {
       const last = ends.includes(event.type)
       if (last && stopped) host.onError(event['error'])
       if (stopped || finished) return
+      // The snapshot that it starts with would put the machine back to the time before it had any value.
+      if (!greeted && event.type === snapshotType(child.id)) {
+        greeted = true
+        return
+      }
       finished = last
       host.deliver(withoutLiveParts(event, actor), last)
     },
@@ -59,9 +67,13 @@ export function startLeaf(child: ChildRecord, host: LeafHost): Leaf {
   }
 }
 
+function snapshotType(id: string): string {
+  return `xstate.snapshot.${id}`
+}
+
 /** A snapshot event carries the leaf's snapshot, with its subscription in it; what XState would persist is enough. */
 function withoutLiveParts(event: AnyEventObject, actor: AnyActor): AnyEventObject {
-  if (event.type !== `xstate.snapshot.${actor.id}`) return event
+  if (event.type !== snapshotType(actor.id)) return event
   const { logic } = actor as { logic: AnyActorLogic }
   return { ...event, snapshot: logic.getPersistedSnapshot(event['snapshot']) }
 }

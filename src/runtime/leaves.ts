@@ -10,7 +10,7 @@ import type { AnyEventObject } from 'xstate'
 import type { ChildRecord } from './cell-state.ts'
 import { startLeaf, type Leaf, type LeafHost } from './leaf.ts'
 
-export type LeavesHost = Omit<LeafHost, 'deliver'> & {
+export type LeavesHost = Omit<LeafHost, 'again' | 'deliver'> & {
   deliver(child: ChildRecord, event: AnyEventObject, last: boolean): void
 }
 
@@ -26,11 +26,13 @@ export class Leaves {
     return this.#running?.size ?? 0
   }
 
-  start(child: ChildRecord): void {
+  /** `again`: after a restart. */
+  start(child: ChildRecord, { again = false } = {}): void {
     if (this.#running?.has(child.key) === true) return
     const { machine } = this.#host
     const leaf = startLeaf(child, {
       machine,
+      again,
       deliver: (event, last) => {
         if (last) this.#running?.delete(child.key)
         this.#host.deliver(child, event, last)

@@ -152,7 +152,7 @@ describe('an input', () => {
     const before = store.position()
     const input = { list: [{ when: new Date() }] }
     const error = await failure(agents.startById({ agent_id: 'quick', input }))
-    expect(error).toMatchObject({ code: 'ES_NOT_SERIALISABLE', details: { path: 'input.list[0].when' } })
+    expect(error).toMatchObject({ code: 'ES_NOT_SERIALISABLE', path: 'input.list[0].when' })
     expect(store.position()).toBe(before)
   })
 

@@ -28,10 +28,15 @@ type Result = Measurement & {
   readonly ratio: number | null
 }
 
+const PAGE = 'docs/benchmarks.md'
+const MARKED = /(<!-- results -->\n)[^]*(<!-- end -->)/
+
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, write: { type: 'boolean' } } })
+if (values.write === true && !MARKED.test(await readFile(PAGE, 'utf8')))
+  throw new Error(`${PAGE} has no <!-- results --> and <!-- end --> to write between`)
 const report = await run()
 const table = markdownTable(report)
-if (values.write === true) await writeInto('docs/benchmarks.md', table)
+if (values.write === true) await writeInto(PAGE, table)
 console.log(values.json === true ? JSON.stringify(report, null, 2) : table)
 
 async function run(): Promise<Report> {
@@ -83,10 +88,8 @@ function markdownTable({ date, node, platform, cpus: count, cpu, results }: Repo
   ].join('\n')
 }
 
-/** Replaces what stands between the two marks. */
+/** Replaces what stands between the two marks of a page. */
 async function writeInto(path: string, table: string): Promise<void> {
   const page = await readFile(path, 'utf8')
-  const marked = /(<!-- results -->\n)[^]*(\n<!-- end -->)/
-  if (!marked.test(page)) throw new Error(`${path} has no <!-- results --> and <!-- end --> to write between`)
-  await writeFile(path, page.replace(marked, `$1${table}$2`))
+  await writeFile(path, page.replace(MARKED, `$1\n${table}\n\n$2`))
 }

@@ -79,7 +79,7 @@ const counter: Sample = {
               emit({ type: 'shrunk' }),
             ],
           },
-          { actions: { type: 'tell', params: ({ context }) => ({ left: context.n }) } },
+          { actions: { type: 'tell', params: ({ context }: { context: Context }) => ({ left: context.n }) } },
         ],
         reset: { actions: [{ type: 'tell', params: { why: 'reset' } }, assign({ n: 0 })] },
       },
@@ -152,7 +152,11 @@ const parallel: Sample = {
               states: {
                 one: { on: { left: 'two', both: 'two' }, tags: 'l1' },
                 two: {
-                  on: { left: 'three', back: 'one', close: { guard: stateIn('#right3') as never, target: 'three' } },
+                  on: {
+                    left: 'three',
+                    back: 'one',
+                    close: { guard: stateIn('#right3') as never, target: 'three' },
+                  },
                 },
                 three: { type: 'final' },
               },
@@ -243,7 +247,11 @@ const eventless: Sample = {
       id: 'eventless',
       context: empty,
       initial: 'idle',
-      always: { guard: and([({ event }) => event.type === 'peek', not(stateIn('peeked'))]) as never, actions: note('peeked'), target: '.peeked' },
+      always: {
+        guard: and([({ event }) => event.type === 'peek', not(stateIn('peeked'))]) as never,
+        actions: note('peeked'),
+        target: '.peeked',
+      },
       states: {
         idle: {
           on: {
