@@ -38,12 +38,17 @@ function treeLine(
   const worker = node.kind === 'session' ? workerOf(node, rows) : node
   const state = worker?.state ?? node.state
   const { mark, style } = MARKS[node.kind === 'session' && node.state !== 'active' ? node.state : state]
-  const indent = '  '.repeat(Math.max(0, node.kind === 'run' ? depth - 1 : depth))
-  const label = `${indent}${node.name ?? node.agent_id ?? node.id} ${roleOf(node)}`
-  const doing = worker?.current_step ?? node.task_description ?? ''
+  const indent = '  '.repeat(depth)
+  const label = `${indent}${node.name ?? node.agent_id ?? node.id}${roleOf(node)}`
+  const doing = doingOf(worker ?? node) ?? node.task_description ?? ''
   const refused = node.refusals > 0 ? ` · ${node.refusals} refused` : ''
   const text = `${label} · ${state} ${timeOf(worker ?? node, view.now)}${refused}${doing === '' ? '' : ` · ${doing}`}`
   return `${view.paint(style, mark)} ${clip(text, view.columns - 3)}`
+}
+
+/** What it does now; a step named after a run is the wait for it. */
+function doingOf({ current_step }: TreeNode): string | null {
+  return current_step?.startsWith('run_') === true ? 'waiting for its agents' : current_step
 }
 
 /** One line for a change worth telling when the output is not a terminal; `undefined` for the rest. */
@@ -73,7 +78,7 @@ function timeOf(node: TreeNode, now: number): string {
 }
 
 function roleOf(node: TreeNode): string {
-  return node.kind === 'session' ? `(${node.role})` : ''
+  return node.kind === 'session' ? ` (${node.role})` : ''
 }
 
 /** The run that works for a session. */

@@ -14,6 +14,7 @@ const REDRAW_MS = 120
 export type Progress = {
   /** Writes a line above the tree. */
   say(text: string): void
+  /** Draws the tree a last time; idempotent. */
   stop(): void
 }
 
@@ -38,7 +39,7 @@ export function showProgress(options: ProgressOptions): Progress {
     if (drawn > 0) stderr.write(`\u001B[${drawn}A\u001B[0J`)
     drawn = 0
   }
-  const draw = (): void => {
+  const draw = (hint?: string): void => {
     const rootId = options.rootId()
     if (!terminal || rootId === undefined) return
     const lines = treeLines(treeRows(state, rootId), {
@@ -47,7 +48,7 @@ export function showProgress(options: ProgressOptions): Progress {
       lines: Math.max(5, ((stderr as { rows?: number }).rows ?? 24) - 3),
       paint: (style, text) => output.paintTalk(style, text),
     })
-    lines.push(output.paintTalk('dim', options.hint))
+    if (hint !== undefined) lines.push(output.paintTalk('dim', hint))
     erase()
     stderr.write(`${lines.join('\n')}\n`)
     drawn = lines.length
@@ -68,15 +69,16 @@ export function showProgress(options: ProgressOptions): Progress {
     },
     error: () => {},
   })
-  const timer = terminal ? setInterval(draw, REDRAW_MS) : undefined
+  const timer = terminal ? setInterval(() => draw(options.hint), REDRAW_MS) : undefined
 
   return {
     say(text) {
       erase()
       output.say(text)
-      draw()
+      draw(options.hint)
     },
     stop() {
+      if (subscription.closed) return
       clearInterval(timer)
       subscription.unsubscribe()
       erase()

@@ -1,0 +1,134 @@
+/**
+ * A storage that behaves as LevelDB does on a bad day: it fails or dies at a chosen write, and loses what no
+ * sync has covered.
+ *
+ * Owns what survives a power cut and what only the running process sees. Never lets two writes overlap:
+ * LevelDB would apply them in either order, so a log that tries has lost already.
+ */
+import type {
+  KeyValue,
+  ScanOptions,
+  Storage,
+  StorageBatch,
+  StorageSnapshot,
+} from '../../eventstore/storage.ts'
+import { MemoryStorage } from '../../eventstore/memory-storage.ts'
+
+export type Fault =
+  /** The write is refused, and nothing of it is kept. */
+  | 'refused'
+  /** The write is kept, but says that it failed. */
+  | 'kept but failed'
+  /** The process dies before the write. */
+  | 'dies before'
+  /** The process dies after the write, before anybody is told. */
+  | 'dies after'
+
+export type FaultPlan = {
+  /** Which write, counted from 1; 0 for none. */
+  readonly write: number
+  readonly fault: Fault
+}
+
+type Operation = readonly [key: string, value: string | undefined]
+
+export class FaultyStorage implements Storage {
+  readonly #plan: FaultPlan
+  readonly #seen = new MemoryStorage()
+  /** Batches in the order in which they were written; `synced` counts those that a sync has covered. */
+  readonly #written: Operation[][] = []
+  #synced = 0
+  #inFlight = false
+  #dead = false
+  writes = 0
+
+  constructor(plan: FaultPlan = { write: 0, fault: 'refused' }) {
+    this.#plan = plan
+  }
+
+  get isDead(): boolean {
+    return this.#dead
+  }
+
+  /** How many batches a power cut may or may not keep. */
+  get unsynced(): number {
+    return this.#written.length - this.#synced
+  }
+
+  /** What is on disk after a power cut that kept this many of the unsynced batches, the oldest first. */
+  async afterPowerCut(kept: number): Promise<FaultyStorage> {
+    const disk = new FaultyStorage()
+    for (const operations of this.#written.slice(0, this.#synced + kept)) {
+      const batch = disk.batch()
+      for (const [key, value] of operations) {
+        if (value === undefined) batch.del(key)
+        else batch.put(key, value)
+      }
+      await batch.write({ sync: true })
+    }
+    disk.writes = 0
+    return disk
+  }
+
+  batch(): StorageBatch {
+    const operations: Operation[] = []
+    return {
+      put: (key, value) => void operations.push([key, value]),
+      del: (key) => void operations.push([key, undefined]),
+      write: async ({ sync }) => {
+        if (this.#inFlight) throw new Error('two writes are in flight')
+        this.#inFlight = true
+        // A write takes a while: what the log does meanwhile is what is to be tested.
+        await new Promise((resolve) => setImmediate(resolve))
+        await this.#write(operations, sync)
+        this.#inFlight = false
+      },
+      discard: () => void (operations.length = 0),
+    }
+  }
+
+  async #write(operations: Operation[], sync: boolean): Promise<void> {
+    this.writes += 1
+    const fault = this.writes === this.#plan.write ? this.#plan.fault : undefined
+    if (fault !== 'refused' && fault !== 'dies before') {
+      this.#written.push(operations)
+      const batch = this.#seen.batch()
+      for (const [key, value] of operations) {
+        if (value === undefined) batch.del(key)
+        else batch.put(key, value)
+      }
+      await batch.write({ sync })
+      if (sync && fault === undefined) this.#synced = this.#written.length
+    }
+    if (fault === undefined) return
+    this.#inFlight = false
+    if (fault === 'dies before' || fault === 'dies after') {
+      this.#dead = true
+      // A dead process is told nothing.
+      await new Promise(() => {})
+    }
+    throw new Error('No space left on device')
+  }
+
+  getSync(key: string): string | undefined {
+    return this.#seen.getSync(key)
+  }
+
+  async getMany(keys: readonly string[]): Promise<(string | undefined)[]> {
+    return this.#seen.getMany(keys)
+  }
+
+  async range(options: ScanOptions): Promise<KeyValue[]> {
+    return this.#seen.range(options)
+  }
+
+  scan(options: ScanOptions): AsyncIterable<readonly KeyValue[]> {
+    return this.#seen.scan(options)
+  }
+
+  snapshot(): StorageSnapshot {
+    return this.#seen.snapshot()
+  }
+
+  async close(): Promise<void> {}
+}
