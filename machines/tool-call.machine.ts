@@ -76,7 +76,14 @@ export const toolCallMachine = setup({
 }).createMachine({
   id: 'toolCall',
   version: '1',
-  context: ({ input }) => ({ ...input, testimony: [], verdict: null, attempts: 0, in_doubt: false, outcome: null }),
+  context: ({ input }) => ({
+    ...input,
+    testimony: [],
+    verdict: null,
+    attempts: 0,
+    in_doubt: false,
+    outcome: null,
+  }),
   initial: 'requested',
   states: {
     requested: {

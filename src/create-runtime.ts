@@ -1,6 +1,7 @@
 /** The composition root: joins the log, the engine, sessions, agents, permissions and the actors into one runtime. */
 import { setMaxListeners } from 'node:events'
 import { resolve, join, basename, dirname } from 'node:path'
+import { destination, pino } from 'pino'
 import type { AnyStateMachine } from 'xstate'
 import { z } from 'zod'
 import { endLeftover } from '../actors/leftover.ts'
@@ -28,6 +29,7 @@ import { leafLogic } from './runtime/callback-logic.ts'
 import type { Receipt, SendOptions } from './runtime/cell.ts'
 import { newUuidId, systemClock, type Clock, type NewId } from './runtime/clock.ts'
 import type { DurableActor } from './runtime/durable-actor.ts'
+import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
 import { createEngine, type Engine, type Parked, type SpawnOptions } from './runtime/engine.ts'
 import { RuntimeError } from './runtime/runtime-error.ts'
 import { checkedInput } from './sessions/input.ts'
@@ -43,6 +45,7 @@ export type RuntimeOptions = {
   readonly store?: EventStore
   readonly machines?: readonly AnyStateMachine[]
   readonly agents?: readonly AnyAgentDefinition[]
+  /** The tools that handlers call; each has a name of its own. */
   readonly tools?: readonly Tool[]
   readonly hooks?: Readonly<Record<string, PermissionHook>> | PermissionHookRegistry
   /** Groups sessions; default the name of the folder that holds `path`. */
@@ -53,7 +56,9 @@ export type RuntimeOptions = {
   readonly hookTimeoutMs?: number
   readonly clock?: Clock
   readonly newId?: NewId
-  /** Trouble that no caller awaits; default: a warning on the console. */
+  /** Structured logs, e.g. of pino: trouble, and at level `debug` every event; default: warnings and errors on stderr. */
+  readonly logger?: RuntimeLogger
+  /** Trouble that no caller awaits; default: an error for the logger. */
   readonly onError?: (error: unknown) => void
 }
 
@@ -107,8 +112,11 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const clock = options.clock ?? systemClock
   const newId = options.newId ?? newUuidId
   const project = options.project ?? (path === null ? 'default' : basename(dirname(path)) || 'default')
-  const onError = options.onError ?? ((error: unknown) => console.warn('agent-orchestration:', error))
+  const logger = options.logger ?? pino({ name: 'agent-orchestration', level: 'warn' }, destination(2))
+  const onError =
+    options.onError ?? ((err: unknown) => logger.error({ err }, 'trouble that nobody was waiting for'))
   const agents = createAgentRegistry(options.agents ?? [])
+  assertDistinctNames(options.tools ?? [])
   const registry =
     options.hooks instanceof PermissionHookRegistry
       ? options.hooks
@@ -120,7 +128,18 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
       : await openLevelEventStore({ path: join(path, 'log'), clock: () => clock.now() }))
 
   try {
-    return await compose({ ...options, clock, newId, onError, project, path, store, registry, agents })
+    return await compose({
+      ...options,
+      clock,
+      newId,
+      logger,
+      onError,
+      project,
+      path,
+      store,
+      registry,
+      agents,
+    })
   } catch (error) {
     if (options.store === undefined) await store.close()
     throw error
@@ -131,6 +150,7 @@ type Parts = {
   readonly machines?: readonly AnyStateMachine[]
   readonly clock: Clock
   readonly newId: NewId
+  readonly logger: RuntimeLogger
   readonly onError: (error: unknown) => void
   readonly project: string
   readonly path: string | null
@@ -142,7 +162,7 @@ type Parts = {
 }
 
 async function compose(parts: Parts): Promise<Runtime> {
-  const { clock, newId, onError, project, store, registry } = parts
+  const { clock, newId, logger, onError, project, store, registry } = parts
   const queue = createRunQueue(parts.maxConcurrent ?? 8)
   const gate = createLifecycleGate(registry, { clock, hookTimeoutMs: parts.hookTimeoutMs })
 
@@ -157,8 +177,9 @@ async function compose(parts: Parts): Promise<Runtime> {
       handler: leafLogic<{ run_id: string; role: Role }>(async ({ run_id, role }, signal) => {
         const { host } = required(knot)
         const pass = queue.adopt({ id: run_id, role })
-        signal.addEventListener('abort', pass.release, { once: true })
-        await runHandler(host, run_id, signal).finally(pass.release)
+        const release = (): void => pass.release()
+        signal.addEventListener('abort', release, { once: true })
+        await runHandler(host, run_id, signal).finally(release)
       }, onError) as never,
     },
   })
@@ -166,11 +187,13 @@ async function compose(parts: Parts): Promise<Runtime> {
     store,
     clock,
     onError,
+    onWarning: (message) => logger.warn({}, message),
     machines: [sessionMachine, runnable, toolCallMachine, ...(parts.machines ?? [])],
   })
   const closing = new AbortController()
   // Every wait listens to it, and takes its listener back.
   setMaxListeners(0, closing.signal)
+  const stopLogging = logEvents(store, logger)
   const directory = await openDirectory(store, onError)
   const services = { engine, directory, gate, newId, defaultProject: project, closing: closing.signal }
   const sessions = createSessionService(services)
@@ -210,6 +233,7 @@ async function compose(parts: Parts): Promise<Runtime> {
         // Their groups are being ended; what is left of them after this call would be nobody's.
         await commands.ended()
         directory.close()
+        stopLogging()
         await store.close()
       })()
       return closed
@@ -230,11 +254,14 @@ async function compose(parts: Parts): Promise<Runtime> {
   }
   try {
     await engine.recover()
+    queue.open()
     await deliverUndelivered(engine, directory)
     await resumeWhatCameBack(runtime, directory, onError)
+    for (const { id, code, reason } of runtime.parked) logger.warn({ id, code }, `parked: ${reason}`)
   } catch (error) {
     await engine.close()
     directory.close()
+    stopLogging()
     throw error
   }
   return runtime
@@ -321,4 +348,17 @@ function runtimeClosed(): RuntimeError {
 function required(knot: { engine?: Engine; host?: RunnerHost }): { engine: Engine; host: RunnerHost } {
   if (knot.engine === undefined || knot.host === undefined) throw new Error('the runtime is not composed yet')
   return { engine: knot.engine, host: knot.host }
+}
+
+/** Hooks and reports know a tool by its name alone. */
+function assertDistinctNames(tools: readonly Tool[]): void {
+  const names = tools.map((tool) => tool.name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice === undefined) return
+  throw new RuntimeError('INPUT_INVALID', {
+    happened: `createRuntime was given two tools named "${twice}".`,
+    expected: 'Each tool has a name of its own.',
+    todo: 'Rename one of them.',
+    details: { what: 'createRuntime', path: 'tools' },
+  })
 }

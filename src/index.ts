@@ -5,6 +5,7 @@ export type { Runtime, RuntimeOptions } from './create-runtime.ts'
 export type { Receipt, SendOptions } from './runtime/cell.ts'
 export type { Clock, NewId } from './runtime/clock.ts'
 export type { DurableActor } from './runtime/durable-actor.ts'
+export type { RuntimeLogger } from './runtime/event-logger.ts'
 export type { Parked, SpawnOptions } from './runtime/engine.ts'
 export { RuntimeError } from './runtime/runtime-error.ts'
 export type { RuntimeErrorCode } from './runtime/runtime-error.ts'
@@ -31,7 +32,12 @@ export {
   waitForBackgroundAgent,
 } from './agents/ambient.ts'
 export { defineAgent } from './agents/define-agent.ts'
-export type { AgentDefinition, AnyAgentDefinition, CommandOutput, CommandSpec } from './agents/define-agent.ts'
+export type {
+  AgentDefinition,
+  AnyAgentDefinition,
+  CommandOutput,
+  CommandSpec,
+} from './agents/define-agent.ts'
 export { defineTool } from './agents/define-tool.ts'
 export type { InDoubtPolicy, Tool, ToolContext } from './agents/define-tool.ts'
 export type { AgentRun, AgentService } from './agents/agent-service.ts'

@@ -19,7 +19,7 @@ export async function admitRun(host: AdmissionHost, runId: string, signal: Abort
   const found = await engine.find(runId)
   if (found === undefined) return
   const { context } = found.actor.getSnapshot() as unknown as { context: AgentContext }
-  const pass = await queue.acquire({ id: runId, role: context.role, signal })
+  const pass = await queue.acquire({ id: runId, role: context.role, since: context.at, signal })
   let end: Awaited<ReturnType<typeof offerStart>> = 'stopped'
   try {
     end = await offerStart(host, context, signal)
@@ -51,7 +51,7 @@ async function offerStart(
     if (signal.aborted) return 'stopped'
     const refusal = refusalBy(verdict)
     const fact = { type: 'agent.started', testimony, at: isoTime(engine.clock) }
-    const receipt = await engine.sendOutcome(run_id, fact as never, {
+    const receipt = await engine.sendOutcome(run_id, fact, {
       source: context.parent_id ?? run_id,
       ...(refusal && { ifRefused: refusal }),
     })

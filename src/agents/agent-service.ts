@@ -19,7 +19,7 @@ import { unknownAgent } from './handler-runner.ts'
 import { isTerminal, runLogs, runResult, runState, type BackgroundAgentResult } from './run-result.ts'
 
 /** How long a wait without a timeout takes at most: a wait never hangs for ever. */
-export const DEFAULT_WAIT_MS = 10 * 60 * 1000
+const DEFAULT_WAIT_MS = 10 * 60 * 1000
 
 export const startAgentSchema = z.object({
   agent_id: z.string().min(1).max(200),
@@ -123,7 +123,7 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
   const snapshotOf = async (runId: string): Promise<{ value: unknown; context: AgentContext }> => {
     const found = await engine.find(runId)
     if (found?.machine !== 'agent') throw unknownRun(runId)
-    return found.actor.getSnapshot() as unknown as { value: unknown; context: AgentContext }
+    return found.actor.getSnapshot()
   }
   const resultOf = async (
     runId: string,
@@ -251,7 +251,9 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
       const isRun = (row: SessionRow): boolean => row.machine === 'agent'
       const exact = await directory.row(id)
       if (exact !== undefined && isRun(exact)) return id
-      const runs = (await directory.rows()).filter((row) => isRun(row) && row.agent_id === id && (within?.has(row.id) ?? true))
+      const runs = (await directory.rows()).filter(
+        (row) => isRun(row) && row.agent_id === id && (within?.has(row.id) ?? true),
+      )
       const running = runs.filter((row) => row.outcome === null)
       if (running.length > 1) throw ambiguousRun(id, running)
       const latest = runs.at(-1)

@@ -25,7 +25,7 @@ export function startBackgroundAgent(input: Omit<StartAgent, 'run_id'>): Promise
   const project = input.project ?? scope.owner?.project
   const started = durably(scope, {
     kind: 'startBackgroundAgent',
-    name: String(input.agent_id),
+    name: input.agent_id,
     prepare: () => ({ run_id: newId('run') }),
     execute: async ({ run_id }) => {
       const parent_id = input.parent_id ?? scope.owner?.id ?? null
@@ -40,7 +40,7 @@ export function startBackgroundAgent(input: Omit<StartAgent, 'run_id'>): Promise
   })
   // A run that works for a session of its own takes that session's place.
   if (input.session_id === undefined) {
-    const role = input.role ?? agents.roleOf(String(input.agent_id)) ?? 'workagent'
+    const role = input.role ?? agents.roleOf(input.agent_id) ?? 'workagent'
     addSlot(scope, { id: started, role })
   }
   return inPassing(started)

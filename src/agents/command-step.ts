@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { AgentContext } from '../../machines/agent.machine.ts'
-import type { CommandOutput, CommandSpec } from './define-agent.ts'
+import type { CommandOutput, CommandSpec } from './command-spec.ts'
 import { defineTool, type Tool } from './define-tool.ts'
 import type { Journal } from './journal.ts'
 import { interrupted } from './journal-errors.ts'

@@ -2,23 +2,17 @@
 import type { z } from 'zod'
 import type { Role } from '../../machines/session-record.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
+import type { CommandOutput, CommandSpec } from './command-spec.ts'
 import type { HandlerContext } from './handler-context.ts'
 
-/** A command to run as a child process, without a shell. */
-export type CommandSpec = {
-  readonly command: string
-  readonly args?: readonly string[]
-  readonly cwd?: string
-  readonly env?: Readonly<Record<string, string>>
-  readonly timeoutMs?: number
-}
+export type { CommandOutput, CommandSpec }
 
 type AgentOptions<TSchema extends z.ZodType> = {
   /** An id, or a pattern in which `*` stands for any characters: `work-*`. */
   readonly id: string
   readonly role?: Role
   readonly input?: TSchema
-  /** Ends a run that takes longer, as `timed_out`; ms, default 24 h. */
+  /** Ends a run that takes longer, as `timed_out`; ms at work, counted anew after a pause. Default 24 h. */
   readonly deadlineMs?: number
 }
 
@@ -29,9 +23,6 @@ export type FunctionAgentOptions<TSchema extends z.ZodType, TOutput> = AgentOpti
 export type CommandAgentOptions<TSchema extends z.ZodType> = AgentOptions<TSchema> & {
   readonly command: (input: z.output<TSchema>) => CommandSpec
 }
-
-/** What a command agent's run outputs. */
-export type CommandOutput = { readonly exit_code: number | null; readonly signal: string | null }
 
 export interface AgentDefinition<TInput = unknown, TOutput = unknown> {
   readonly id: string
@@ -67,7 +58,9 @@ export function defineAgent(
   handler?: (ctx: HandlerContext, input: never) => unknown,
 ): AgentDefinition {
   const options =
-    typeof first === 'string' ? ({ id: first, run: handler } as FunctionAgentOptions<z.ZodType, unknown>) : first
+    typeof first === 'string'
+      ? ({ id: first, run: handler } as FunctionAgentOptions<z.ZodType, unknown>)
+      : first
   assertUsable(options)
   const run =
     'command' in options
@@ -78,17 +71,21 @@ export function defineAgent(
     role: ('role' in options ? options.role : undefined) ?? 'workagent',
     deadlineMs: ('deadlineMs' in options ? options.deadlineMs : undefined) ?? DEFAULT_DEADLINE_MS,
     schema: 'input' in options ? options.input : undefined,
-    run: async (ctx, input) => run(ctx, input as never),
+    run: async (ctx, input) => run(ctx, input),
   }
 }
 
 /** Said where the mistake is, and not when the first run fails. */
-function assertUsable(options: { readonly id?: unknown; readonly run?: unknown; readonly command?: unknown }): void {
+function assertUsable(options: {
+  readonly id?: unknown
+  readonly run?: unknown
+  readonly command?: unknown
+}): void {
   const idIsGood = typeof options.id === 'string' && options.id.trim() !== ''
   if (idIsGood && [options.run, options.command].some((code) => typeof code === 'function')) return
   throw new RuntimeError('INPUT_INVALID', {
     happened: idIsGood
-      ? `defineAgent was given no code for "${String(options.id)}".`
+      ? `defineAgent was given no code for "${options.id}".`
       : 'defineAgent was given no id.',
     expected: 'An id or pattern, and a function as `run` or `command`.',
     todo: 'Write defineAgent({ id: "work-*", run: async (ctx, input) => { … } }).',

@@ -1,7 +1,7 @@
 /** What a handler holds: its durable calls, its log, its signal, and who it is. */
 import type { Role } from '../../machines/session-record.ts'
 import type { z } from 'zod'
-import type { CommandOutput, CommandSpec } from './define-agent.ts'
+import type { CommandOutput, CommandSpec } from './command-spec.ts'
 import type { Tool } from './define-tool.ts'
 
 export interface HandlerContext {
@@ -23,7 +23,8 @@ export interface HandlerContext {
   log(line: string): void
   /**
    * A recorded piece of work: run once, and returned as recorded ever after. `fn` gets an idempotency key for
-   * the case that a crash comes between its end and the record: then it is run again.
+   * the case that a crash comes between its end and the record: then it is run again. Other durable calls do not
+   * belong into `fn` (they fail with `CALL_NESTED`); `log`, `spend` and `progress` do.
    */
   step<T>(
     name: string,
@@ -39,7 +40,7 @@ export interface HandlerContext {
    * A child left over by a killed process is ended before the command runs again.
    */
   command(name: string, spec: CommandSpec): Promise<CommandOutput>
-  /** True where the new code may run, false where this run was begun by the old one. */
+  /** True where the new code may run, false where this run was begun by the old one; one answer per id and run. */
   patch(id: string): Promise<boolean>
   progress(input: { phase?: string; percent?: number }): Promise<void>
   /** Books cost, in USD, and tokens. */

@@ -10,6 +10,7 @@ import { microUsdOf } from '../billing/micro-usd.ts'
 import type { AnyAgentDefinition } from './define-agent.ts'
 import type { HandlerContext } from './handler-context.ts'
 import { Journal } from './journal.ts'
+import { interrupted } from './journal-errors.ts'
 import { readJournal } from './journal-records.ts'
 import { createLogLines, type LogLines } from './log-lines.ts'
 import { errorRecord, RecordedError } from './recorded-error.ts'
@@ -103,8 +104,10 @@ async function begin(host: RunnerHost, runId: string, signal: AbortSignal): Prom
   const stop = (): void => {
     journal.stop()
     const settled = journal.idle().then(() => logs.flush())
-    const done = settled.catch(() => {}).finally(() => leftovers.get(runId) === done && leftovers.delete(runId))
-    leftovers.set(runId, done as Promise<void>)
+    const done = settled
+      .catch(() => {})
+      .finally(() => leftovers.get(runId) === done && leftovers.delete(runId))
+    leftovers.set(runId, done)
     logs.flush().catch(() => {})
   }
   if (signal.aborted) stop()
@@ -155,7 +158,7 @@ async function ending(attempt: Attempt): Promise<End | undefined> {
 }
 
 type Settled =
-  | { readonly kind: 'succeeded'; readonly output: unknown; }
+  | { readonly kind: 'succeeded'; readonly output: unknown }
   | { readonly kind: 'failed'; readonly error: unknown }
 
 async function settle(run: () => Promise<unknown>): Promise<Settled> {
@@ -202,7 +205,7 @@ function handlerContext(attempt: Attempt): HandlerContext {
       spend_id,
       at: isoTime(engine.clock),
     }
-    await engine.sendOutcome(context.run_id, fact as never, { source: context.run_id })
+    await engine.sendOutcome(context.run_id, fact, { source: context.run_id })
   }
   const spendAtOnce = (cost: Cost): Promise<void> => book(cost, host.newId('spend'))
   const spendOnce = (cost: Cost): Promise<void> =>
@@ -257,7 +260,7 @@ function handlerContext(attempt: Attempt): HandlerContext {
         name: tool.name,
         prepare: () => ({ call_id: host.newId('call') }),
         execute: async (data) =>
-          (await callTool(host, caller, { callId: data.call_id, tool: tool as never, input })) as never,
+          (await callTool(host, caller, { callId: data.call_id, tool: tool, input })) as never,
       }),
     command: (name, spec) => runCommandStep({ ...attempt, caller }, name, spec),
     patch: (id) => journal.patch(id),
@@ -268,7 +271,8 @@ type Cost = Parameters<HandlerContext['spend']>[0]
 
 async function agentContext(engine: Engine, runId: string): Promise<AgentContext> {
   const found = await engine.find(runId)
-  return (found?.actor.getSnapshot() as unknown as { context: AgentContext }).context
+  if (found === undefined) throw interrupted(runId)
+  return (found.actor.getSnapshot() as unknown as { context: AgentContext }).context
 }
 
 export function unknownAgent(agentId: string): RuntimeError {

@@ -60,7 +60,7 @@ export function createLogLines(
         return
       }
       if (room < 0) return
-      const text = String(line)
+      const text = line
       room -= text.length + 1
       lines.push(room < 0 ? `[truncated: more than ${MOST_CHARACTERS} characters]` : clipped(text))
       if (isOwn) own += 1

@@ -91,7 +91,7 @@ export class ReplayOrder {
 
   #wait(add: (waiter: Waiter) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#failed !== undefined) return reject(this.#failed as Error)
+      if (this.#failed !== undefined) return reject(this.#failed)
       add({ resolve, reject })
       this.#advance()
     })

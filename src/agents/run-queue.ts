@@ -7,7 +7,8 @@
  * I1. Orchestrators and supervisors take no place: they wait for others, and must not starve them.
  * I2. A run that waits for another gives its place up meanwhile: workagents that start workagents cannot starve
  *     them either.
- * I3. A place is taken under a pass and given back once by that pass: a late end of an old attempt frees nothing.
+ * I3. Nobody is admitted before `open`: what was at work at a restart takes its places first.
+ * I4. A place is taken under a pass and given back once by that pass: a late end of an old attempt frees nothing.
  */
 import type { Role } from '../../machines/session-record.ts'
 
@@ -17,8 +18,10 @@ type Run = { readonly id: string; readonly role: Role | undefined }
 export type Pass = { release(): void }
 
 export type RunQueue = {
-  /** Resolves when the run has a place; rejects when the signal aborts. */
-  acquire(run: Run & { readonly signal: AbortSignal }): Promise<Pass>
+  /** Everything is recovered: admits those who wait, in the order of starting. */
+  open(): void
+  /** Resolves when the run has a place; rejects when the signal aborts. `since`: when it was started, ISO 8601. */
+  acquire(run: Run & { readonly since: string; readonly signal: AbortSignal }): Promise<Pass>
   /** Counts a run that is at work already: it was just admitted, or it goes on after a restart. */
   adopt(run: Run): Pass
   /** Does `work` without a place, if the run has one; it has one again when this resolves. */
@@ -27,16 +30,23 @@ export type RunQueue = {
 
 /** `aside`: how many reasons there are not to count it now. */
 type Place = { aside: number; gone: boolean }
-type Waiting = { readonly id: string; readonly place: Place; readonly admit: () => void }
+type Waiting = {
+  readonly id: string
+  readonly since: string
+  readonly place: Place
+  readonly admit: () => void
+}
 
 const NO_PLACE: Pass = { release: () => {} }
 
 export function createRunQueue(maxConcurrent: number): RunQueue {
   const places = new Map<string, Place>()
   const waiting: Waiting[] = []
+  let isOpen = false
 
   const taken = (): number => [...places.values()].filter((place) => place.aside === 0).length
   const admitNext = (): void => {
+    if (!isOpen) return
     while (taken() < maxConcurrent) {
       const next = waiting.shift()
       if (next === undefined) return
@@ -55,7 +65,13 @@ export function createRunQueue(maxConcurrent: number): RunQueue {
   })
 
   return {
-    acquire({ id, role, signal }) {
+    open() {
+      isOpen = true
+      // Recovery woke them as it came.
+      waiting.sort((a, b) => compare(a.since, b.since) || compare(a.id, b.id))
+      admitNext()
+    },
+    acquire({ id, role, since, signal }) {
       if (role !== 'workagent') return Promise.resolve(NO_PLACE)
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason as Error)
@@ -68,7 +84,7 @@ export function createRunQueue(maxConcurrent: number): RunQueue {
           signal.removeEventListener('abort', leave)
           resolve(passOf(id, place))
         }
-        const entry: Waiting = { id, place, admit }
+        const entry: Waiting = { id, since, place, admit }
         waiting.push(entry)
         signal.addEventListener('abort', leave, { once: true })
         admitNext()
@@ -90,8 +106,12 @@ export function createRunQueue(maxConcurrent: number): RunQueue {
       } finally {
         if (place.aside > 1 || place.gone || taken() < maxConcurrent) place.aside -= 1
         // Others took it: back in line, ahead of those who have not begun.
-        else await new Promise<void>((admit) => waiting.unshift({ id: runId, place, admit }))
+        else await new Promise<void>((admit) => waiting.unshift({ id: runId, since: '', place, admit }))
       }
     },
   }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -193,7 +193,7 @@ async function executed(call: Call): Promise<unknown> {
 async function succeeded(call: Call, output: unknown): Promise<unknown> {
   const { engine } = call.host
   const fact = { type: 'tool.succeeded', output, at: isoTime(engine.clock) }
-  await engine.sendOutcome(call.callId, fact as never, { source: call.caller.run_id })
+  await engine.sendOutcome(call.callId, fact, { source: call.caller.run_id })
   await aftermath(call, undefined, { kind: 'succeeded', result: output })
   return settled(call.actor.getSnapshot().context)
 }

@@ -22,9 +22,10 @@ import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.t
 import type { Clock } from './clock.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { CHILD_FIELD, createFolder, type Folder } from './fold.ts'
+import { Flights, type Flight } from './flights.ts'
 import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
-import { withRecordedDueTimes } from './owed.ts'
+import { compareOwed } from './owed.ts'
 import type { Receipt, Refusal, SendOptions } from './receipt.ts'
 import { sameStateValue } from './state-value.ts'
 import { firedEvent, recordsOf, takeTurn, type Turn } from './turn.ts'
@@ -44,31 +45,22 @@ export type CellHost = {
   onBroken(cell: Cell): void
 }
 
-/** A turn on its way to the disk. */
-type Flight = {
-  readonly turn: Turn
-  written: boolean
-  /** Settles when the turn is published, or lost. */
-  readonly landed: Promise<void>
-  readonly land: () => void
-  readonly lose: (error: unknown) => void
-}
-
 export class Cell {
   readonly id: string
   readonly machine: DurableMachine
   correlationId = ''
   readonly #host: CellHost
   readonly #folder: Folder
-  readonly #leaves: Leaves
-  readonly #alarms: Alarms
+  // Made when the first one is needed: most actors at rest have neither.
+  #leaves: Leaves | undefined
+  #alarms: Alarms | undefined
   #decided: CellState | undefined
   #published: CellState | undefined
   #broken: Error | undefined
   #closed = false
   #folding = false
   #lastTime = 0
-  #flights: Flight[] = []
+  readonly #flights = new Flights()
 
   constructor(id: string, machine: DurableMachine, host: CellHost) {
     this.id = id
@@ -79,14 +71,6 @@ export class Cell {
       getSnapshot: () => this.#published?.snapshot,
       relay: (target, event) => this.#sendToChild(target, event),
     })
-    const onError = (error: unknown): void => host.onError(error)
-    this.#leaves = new Leaves({
-      machine,
-      onError,
-      log: (...values) => host.log(...values),
-      deliver: (child, event, last) => this.#hear(child, event, last),
-    })
-    this.#alarms = new Alarms(host.clock, (timer) => this.#ring(timer))
   }
 
   get snapshot(): AnyMachineSnapshot {
@@ -119,10 +103,18 @@ export class Cell {
   async load(): Promise<void> {
     const { store } = this.#host
     let state: CellState | undefined
-    for await (const record of store.readStream(this.id)) state = this.#replay(state, record)
-    if (state === undefined) return
-    this.#decided = await withRecordedDueTimes(store, this.id, state)
-    this.#published = this.#decided
+    let last: RecordedEvent | undefined
+    for await (const record of store.readStream(this.id)) {
+      state = this.#replay(state, record)
+      last = record
+    }
+    if (state === undefined || last === undefined) return
+    const owed = await compareOwed(store, this.id, state)
+    if (owed.kind === 'differs') {
+      throw diverged(last, `it owed [${owed.onDisk.join(', ')}] and owes [${owed.folded.join(', ')}] now`)
+    }
+    this.#decided = owed.state
+    this.#published = owed.state
   }
 
   /** Starts the leaves and timers that the fold says are under way. */
@@ -133,7 +125,7 @@ export class Cell {
     if (this.#host.audience(this.id) !== undefined) this.#announce(state)
     // All of them or none: a leaf whose logic is gone parks the actor.
     for (const child of state.children.values()) logicOf(child, this.machine)
-    for (const child of state.children.values()) this.#leaves.start(child, { again: true })
+    for (const child of state.children.values()) this.#useLeaves().start(child, { again: true })
     for (const timer of state.timers.values()) this.#arm(timer)
   }
 
@@ -155,14 +147,14 @@ export class Cell {
   /** Stops leaves, unheard, and alarms, and takes no more events; what is owed stays owed on disk. */
   release(): void {
     this.#closed = true
-    this.#alarms.clear()
-    this.#leaves.stopAll()
+    this.#alarms?.clear()
+    this.#leaves?.stopAll()
   }
 
   /** Leaves memory, once all it decided is on disk. */
   async close(): Promise<void> {
     this.release()
-    await Promise.allSettled(this.#flights.map(({ landed }) => landed))
+    await Promise.allSettled(this.#flights.landings())
   }
 
   #replay(before: CellState | undefined, record: RecordedEvent): CellState {
@@ -207,8 +199,7 @@ export class Cell {
     const records = recordsOf(turn, about)
     this.#decided = turn.last
     this.#lastTime = time
-    const flight = newFlight(turn)
-    this.#flights.push(flight)
+    const flight = this.#flights.depart(turn)
     this.#write(flight, records, before?.version).catch((failure) => this.#break(failure))
     await flight.landed
     return { accepted: true, version: first.version }
@@ -222,16 +213,14 @@ export class Cell {
     const append = { stream_id: this.id, events, expectedVersion: after ?? ('no_stream' as const) }
     await this.#host.store.appendBatch({ appends: [append], entries })
     flight.written = true
-    while (this.#flights[0]?.written === true) {
-      const next = this.#flights.shift() as Flight
+    for (let next = this.#flights.arrived(); next !== undefined; next = this.#flights.arrived()) {
       this.#publish(next.turn)
       next.land()
     }
   }
 
   #break(error: unknown): void {
-    const lost = this.#flights.splice(0)
-    for (const { lose } of lost) lose(error)
+    this.#flights.lose(error)
     if (this.#broken !== undefined) return
     this.#broken = error as Error
     this.release()
@@ -248,7 +237,7 @@ export class Cell {
     const alternatives = options.ifRefused?.alternatives ?? []
     const state: unknown = this.#decided?.snapshot.value
     // The answer rests on a state that may not be on disk yet; nobody hears it before it is.
-    await this.#flights.at(-1)?.landed
+    await this.#flights.last?.landed
     if (outcome.kind === 'refused') {
       const by = options.ifRefused?.by ?? `guard:${outcome.guard ?? ''}`
       const about = { streamId: this.id, event, by, reason, alternatives, version, state }
@@ -269,7 +258,7 @@ export class Cell {
           this.#host.onError(error)
         }
       }
-      if (state.snapshot.status !== 'active') this.#alarms.clear()
+      if (state.snapshot.status !== 'active') this.#alarms?.clear()
       this.#announce(state)
     }
   }
@@ -289,19 +278,19 @@ export class Cell {
   #execute(effect: Effect): void {
     switch (effect.kind) {
       case 'start':
-        this.#leaves.start(effect.child)
+        this.#useLeaves().start(effect.child)
         break
       case 'stop':
-        this.#leaves.stop(effect.child.key)
+        this.#leaves?.stop(effect.child.key)
         break
       case 'schedule':
         this.#arm(effect.timer)
         break
       case 'cancel':
-        this.#alarms.cancel(effect.timerKey)
+        this.#alarms?.cancel(effect.timerKey)
         break
       case 'send':
-        this.#leaves.send(effect.childKey, effect.event)
+        this.#leaves?.send(effect.childKey, effect.event)
         break
       case 'relay':
         effect.target.send(effect.event)
@@ -336,9 +325,21 @@ export class Cell {
     this.#sendQuietly(outcome, { source: `${this.id}/${child.id}`, causationId: child.cause })
   }
 
+  #useLeaves(): Leaves {
+    this.#leaves ??= new Leaves({
+      machine: this.machine,
+      onError: (error) => this.#host.onError(error),
+      log: (...values) => this.#host.log(...values),
+      deliver: (child, event, last) => this.#hear(child, event, last),
+    })
+    return this.#leaves
+  }
+
   #arm(timer: TimerRecord): void {
     // Not if it was taken in its own turn, or if what was decided since has done away with it.
-    if (this.#decided?.timers.has(timer.key) === true) this.#alarms.set(timer)
+    if (this.#decided?.timers.has(timer.key) !== true) return
+    this.#alarms ??= new Alarms(this.#host.clock, (due) => this.#ring(due))
+    this.#alarms.set(timer)
   }
 
   #ring(timer: TimerRecord): void {
@@ -360,21 +361,11 @@ export class Cell {
 
   #sendToChild(target: AnyActorRef, event: AnyEventObject): void {
     for (const child of this.#published?.children.values() ?? []) {
-      if (child.ref === target) this.#leaves.send(child.key, event)
+      if (child.ref === target) this.#leaves?.send(child.key, event)
     }
   }
 
   #sendQuietly(event: AnyEventObject, options: SendOptions): void {
     this.sendOutcome(event, options).catch((error) => this.#host.onError(error))
   }
-}
-
-function newFlight(turn: Turn): Flight {
-  let land: () => void = () => {}
-  let lose: (error: unknown) => void = () => {}
-  const landed = new Promise<void>((resolve, reject) => {
-    land = resolve
-    lose = reject
-  })
-  return { turn, written: false, landed, land, lose }
 }

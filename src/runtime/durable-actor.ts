@@ -15,13 +15,14 @@ import type { Audience, Observer } from './audience.ts'
 import type { Cell, Receipt, SendOptions } from './cell.ts'
 import { Reply } from './reply.ts'
 
-/** What of XState's `ActorRef` is as it is there, so that what is made for one takes a durable actor as well. */
-type AsInXState = 'id' | 'sessionId' | 'start' | 'getPersistedSnapshot' | 'system' | 'src' | 'toJSON'
-
-/** A reference to one durable actor; typed by its machine. */
-export interface DurableActor<TMachine extends AnyActorLogic = AnyStateMachine> extends Pick<
-  AnyActorRef,
-  AsInXState | typeof Symbol.observable
+/**
+ * A reference to one durable actor; typed by its machine. It is an `ActorRef`, so what is made for one (`waitFor`,
+ * `toPromise`, `from` of RxJS, `useSelector`) takes it as well.
+ */
+export interface DurableActor<TMachine extends AnyActorLogic = AnyStateMachine> extends ActorRef<
+  SnapshotFrom<TMachine>,
+  EventFromLogic<TMachine>,
+  EmittedFrom<TMachine>
 > {
   readonly id: string
   /**
@@ -31,6 +32,7 @@ export interface DurableActor<TMachine extends AnyActorLogic = AnyStateMachine> 
    * @throws RuntimeError `EVENT_INVALID`, `EVENT_RESERVED`, `RUNTIME_CLOSED`; EventStoreError `ES_NOT_SERIALISABLE`
    * with the path, `ES_WRITE_UNKNOWN`, `ES_NOT_WRITTEN`, `ES_POISONED`
    */
+  // oxlint-disable-next-line typescript/no-misused-promises -- as long as nobody needs the answer, it is XState's `send`
   send(event: EventFromLogic<TMachine>, options?: SendOptions): Promise<Receipt>
   /** The state on disk; right after a `send` that was not awaited, still the one before it. */
   getSnapshot(): SnapshotFrom<TMachine>
@@ -52,6 +54,7 @@ export interface DurableActor<TMachine extends AnyActorLogic = AnyStateMachine> 
     equal?: (a: T, b: T) => boolean,
   ): ReturnType<typeof selectFrom<SnapshotFrom<TMachine>, T>>
   /** Ends the actor for good, on the record. */
+  // oxlint-disable-next-line typescript/no-misused-promises -- as above
   stop(): Promise<Receipt>
   /** The version on disk. */
   readonly version: number
@@ -169,6 +172,3 @@ function selectFrom<TState, T>(
     },
   }
 }
-
-/** A durable actor fits wherever XState wants one of its own; this line does not compile if it does not. */
-export type IsActorRef = DurableActor extends ActorRef<AnyMachineSnapshot, AnyEventObject> ? true : never

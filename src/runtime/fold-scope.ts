@@ -41,7 +41,10 @@ type InspectionEvent = {
 const ignore = (): void => {}
 const NOTHING = { unsubscribe: ignore }
 const IDLE_CLOCK = { setTimeout: () => 0, clearTimeout: ignore }
+const IDLE_SNAPSHOT = { _scheduledEvents: {} }
 const IDLE_SCHEDULER = { schedule: ignore, cancel: ignore, cancelAll: ignore }
+
+const NO_RECORDS: readonly StepRecord[] = []
 
 const stubs = new WeakSet<object>()
 
@@ -69,7 +72,7 @@ export function childStub(src: string): ActorLogic<Snapshot<unknown>, AnyEventOb
 export class FoldScope {
   readonly actorScope: AnyActorScope
   readonly self: AnyActorRef
-  records: StepRecord[] = []
+  records: readonly StepRecord[] = NO_RECORDS
   /** A microstep took a transition that has a target or actions. */
   transitioned = false
   /** A transition was selected, be it one that does nothing. */
@@ -103,7 +106,7 @@ export class FoldScope {
 
   /** Lets go of what the step held. */
   end(): void {
-    this.records = []
+    this.records = NO_RECORDS
     this.transitioned = false
     this.selected = false
     this.#running = undefined
@@ -111,7 +114,8 @@ export class FoldScope {
   }
 
   note(record: StepRecord): void {
-    this.records.push(record)
+    if (this.records === NO_RECORDS) this.records = [record]
+    else (this.records as StepRecord[]).push(record)
   }
 
   inspect(event: InspectionEvent): void {
@@ -192,16 +196,24 @@ class FoldSelf {
 
 /** What a machine and its children know as `system`. */
 class FoldSystem {
-  readonly _logger = ignore
-  readonly _clock = IDLE_CLOCK
-  readonly _snapshot = { _scheduledEvents: {} }
-  readonly scheduler = IDLE_SCHEDULER
   readonly #self: FoldSelf
 
   constructor(self: FoldSelf) {
     this.#self = self
   }
 
+  get _logger(): () => void {
+    return ignore
+  }
+  get _clock(): typeof IDLE_CLOCK {
+    return IDLE_CLOCK
+  }
+  get _snapshot(): typeof IDLE_SNAPSHOT {
+    return IDLE_SNAPSHOT
+  }
+  get scheduler(): typeof IDLE_SCHEDULER {
+    return IDLE_SCHEDULER
+  }
   _bookId(): string {
     return `${this.#self.id}:${this.#self.scope.booked++}`
   }
@@ -228,7 +240,7 @@ class FoldSystem {
     return NOTHING
   }
   getSnapshot(): object {
-    return { _scheduledEvents: {} }
+    return IDLE_SNAPSHOT
   }
   start(): void {}
 }

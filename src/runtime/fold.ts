@@ -5,13 +5,14 @@
  * It is pure: the same cell state and envelope give the same answer, and nothing is executed.
  */
 import type { AnyEventObject, AnyMachineSnapshot } from 'xstate'
-import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
+import type { CellState, ChildRecord, TimerRecord } from './cell-state.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { FoldScope, type LiveSelf } from './fold-scope.ts'
-import { settle } from './step-effects.ts'
+import { settle, type Accepted } from './step-effects.ts'
+import type { Step } from './step.ts'
 import { whyNot, type WhyNot } from './why-not.ts'
 
-export type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
+export type { CellState } from './cell-state.ts'
 
 /** One recorded input, as the fold takes it. Version 1 starts the machine with `event.input`. */
 export type FoldEnvelope = {
@@ -27,9 +28,7 @@ export const TIMER_FIELD = 'xstate.timer'
 /** The field by which a child's last event says which incarnation it was; events from outside may not have it. */
 export const CHILD_FIELD = 'xstate.child'
 
-export type FoldOutcome =
-  | { readonly kind: 'accepted'; readonly state: CellState; readonly effects: readonly Effect[] }
-  | WhyNot
+export type FoldOutcome = Accepted | WhyNot
 
 export type Folder = {
   fold(state: CellState | undefined, envelope: FoldEnvelope): FoldOutcome
@@ -106,16 +105,26 @@ const ENDED: Readonly<Record<string, string>> = {
 
 type Took = { readonly envelope: FoldEnvelope; readonly taken: Taken }
 
-function accept(at: FoldContext, before: CellState, { envelope, taken }: Took): FoldOutcome {
-  const { version, time, eventId } = envelope
+function accept(at: FoldContext, before: CellState, { envelope, taken }: Took): Accepted {
   const { snapshot, fired, ended, thrown = false } = taken
-  const step = { streamId: at.streamId, version, time, eventId, snapshot, fired, ended, thrown }
   const { records, booked, self } = at.scope
+  const step: Step = {
+    streamId: at.streamId,
+    version: envelope.version,
+    time: envelope.time,
+    eventId: envelope.eventId,
+    snapshot,
+    records,
+    booked,
+    self,
+    fired,
+    ended,
+    thrown,
+  }
   try {
-    return { kind: 'accepted', ...settle(before, { ...step, records, booked, self }) }
+    return settle(before, step)
   } catch (error) {
-    const broken = { ...step, snapshot: failed(before.snapshot, error), thrown: true }
-    return { kind: 'accepted', ...settle(before, { ...broken, records, booked, self }) }
+    return settle(before, { ...step, snapshot: failed(before.snapshot, error), thrown: true })
   }
 }
 
@@ -124,7 +133,7 @@ function deliver(at: FoldContext, state: CellState, took: Took): FoldOutcome {
   const outcome = accept(at, state, took)
   const { fired } = took.taken
   const child = state.children.get(fired?.childKey ?? '')
-  if (outcome.kind !== 'accepted' || fired === undefined || child === undefined) return outcome
+  if (fired === undefined || child === undefined) return outcome
   return { ...outcome, effects: [{ kind: 'send', childKey: child.key, event: fired.event }] }
 }
 

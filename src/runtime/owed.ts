@@ -32,22 +32,39 @@ export async function streamsThatOwe(store: EventStore): Promise<string[]> {
   return [...streams]
 }
 
-/** Gives timers the due time that was recorded: a machine's delay function may ask the clock, and is not asked again. */
-export async function withRecordedDueTimes(
+/** What the disk says that a stream owes: nothing but what is on `state`, and when each of its timers is due. */
+export type OwedOnDisk =
+  | { readonly kind: 'agrees'; readonly state: CellState }
+  /** The fold leads elsewhere than it did when this was written. */
+  | { readonly kind: 'differs'; readonly onDisk: readonly string[]; readonly folded: readonly string[] }
+
+/**
+ * Holds what a replay says is owed against what is on disk. Timers get the due time that was recorded: a machine's
+ * delay function may ask the clock, and is not asked again.
+ */
+export async function compareOwed(
   store: EventStore,
   streamId: string,
   state: CellState,
-): Promise<CellState> {
-  if (state.timers.size === 0) return state
-  const timers = new Map<string, TimerRecord>(state.timers)
-  const byEntry = new Map(Array.from(timers.keys(), (key) => [entryKey(streamId, 'timer', key), key]))
-  for await (const { key, value } of store.entries(`${OWED}${streamId}/timer/`)) {
-    const timer = timers.get(byEntry.get(key) ?? '')
-    const { due_at } = value as OwedValue
-    if (timer !== undefined && due_at !== undefined)
-      timers.set(timer.key, { ...timer, dueAt: Date.parse(due_at) })
+): Promise<OwedOnDisk> {
+  const onDisk = new Map<string, OwedValue>()
+  for await (const { key, value } of store.entries(`${OWED}${streamId}/`)) {
+    // Another stream's id may begin with this one's.
+    if ((value as OwedValue).stream_id === streamId) onDisk.set(key, value as OwedValue)
   }
-  return { ...state, timers }
+  const timers = new Map<string, TimerRecord>()
+  for (const timer of state.timers.values()) {
+    const { due_at } = onDisk.get(entryKey(streamId, 'timer', timer.key)) ?? {}
+    timers.set(timer.key, due_at === undefined ? timer : { ...timer, dueAt: Date.parse(due_at) })
+  }
+  const folded = [
+    ...Array.from(state.children.keys(), (key) => entryKey(streamId, 'leaf', key)),
+    ...Array.from(state.timers.keys(), (key) => entryKey(streamId, 'timer', key)),
+  ]
+  if (folded.length !== onDisk.size || folded.some((key) => !onDisk.has(key))) {
+    return { kind: 'differs', onDisk: [...onDisk.keys()], folded }
+  }
+  return { kind: 'agrees', state: timers.size === 0 ? state : { ...state, timers } }
 }
 
 /** A key begins with its stream's id; once is enough. */

@@ -9,20 +9,45 @@ import { StepTimers } from './step-timers.ts'
 /** The last moment that a date can hold; a delay that is no number or for ever is due then, or at once. */
 const LAST_MOMENT = 8.64e15
 
+const NOTHING: readonly Effect[] = []
+
+/** A step that was taken: the state after it, and what it intends to do to the world once its event is on disk. */
+export type Accepted = {
+  readonly kind: 'accepted'
+  readonly state: CellState
+  readonly effects: readonly Effect[]
+}
+
 /** Counts a step in. @throws RuntimeError `MACHINE_NOT_DURABLE` for a delayed send to an actor outside of the runtime. */
-export function settle(before: CellState, step: Step): { state: CellState; effects: readonly Effect[] } {
+export function settle(before: CellState, step: Step): Accepted {
   const { snapshot, version, booked } = step
+  if (isPlain(before, step)) {
+    const { children, timers } = before
+    return { kind: 'accepted', state: { version, snapshot, children, timers, booked }, effects: NOTHING }
+  }
   const children = new StepChildren(before, step)
   const timers = new StepTimers(before, step)
-  if (step.records.length > 0) collect(step, children, timers)
+  collect(step, children, timers)
   children.stopRest()
   if (snapshot.status !== 'active') timers.cancelAll()
   const { custom, deferred } = children
   return {
-    state: { version, snapshot, booked, children: children.after(), timers: timers.after() },
+    kind: 'accepted',
+    state: { version, snapshot, children: children.after(), timers: timers.after(), booked },
     // Custom actions run during XState's transition, built-in ones are deferred to its end.
     effects: custom.length === 0 ? deferred : [...custom, ...deferred],
   }
+}
+
+/** Most steps only move the machine. */
+function isPlain(before: CellState, step: Step): boolean {
+  return (
+    step.records.length === 0 &&
+    step.fired === undefined &&
+    step.ended === undefined &&
+    step.snapshot.status === 'active' &&
+    step.snapshot.children === before.snapshot.children
+  )
 }
 
 function collect(step: Step, children: StepChildren, timers: StepTimers): void {

@@ -2,7 +2,8 @@
 import type { NewId } from '../runtime/clock.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { routeHandoff } from './handoff-routing.ts'
-import type { LoadedHandoff } from './handoffs.ts'
+import { handoffSchema, type LoadedHandoff } from './handoffs.ts'
+import { checkedInput } from './input.ts'
 import { currentScope, durably, inPassing, requireScope, type Scope } from './scope.ts'
 import { sessionId, type Session, type SessionEntry, type SessionLike } from './session.ts'
 import type { ListSessions, SessionService, StartSession } from './session-service.ts'
@@ -27,7 +28,7 @@ async function startInScope(input: Omit<StartSession, 'session_id' | 'parent_id'
   const project = input.project ?? parent?.project
   const started = durably(scope, {
     kind: 'startSession',
-    name: String(input.role),
+    name: input.role,
     prepare: () => ({ session_id: newId('sess') }),
     execute: async ({ session_id }) => {
       const session = await sessions.start({
@@ -100,16 +101,16 @@ export function generateHandoff(input: {
 async function generateInScope(input: Parameters<typeof generateHandoff>[0]): Promise<string> {
   const scope = inScope('generateHandoff')
   const { sessions, newId } = scope.runtime
-  const { type, context, to } = input
+  const { to } = input
+  // Before a receiver is chosen: a bad handoff must not take a child's place.
+  const { type, context } = checkedInput(handoffSchema, input, 'generateHandoff')
   const parentOf = async (id: string): Promise<string | null> => (await sessions.get(id)).parent_id
   const from = scope.owner?.id ?? current(scope, 'generateHandoff')
   const route =
-    to === undefined
-      ? routeHandoff(scope, String(type), parentOf)
-      : async () => ({ from, to: sessionId(to) })
+    to === undefined ? routeHandoff(scope, type, parentOf) : async () => ({ from, to: sessionId(to) })
   return durably(scope, {
     kind: 'generateHandoff',
-    name: String(type),
+    name: type,
     prepare: () => ({ handoff_id: newId('hand') }),
     execute: async ({ handoff_id }) => sessions.handOff(await route(), { type, context, handoff_id }),
   })

@@ -40,11 +40,6 @@ export type SessionRow = {
   readonly position: number
 }
 
-export type DirectoryState = {
-  readonly rows: ReadonlyMap<string, SessionRow>
-  readonly position: number
-}
-
 const OUTCOMES: Readonly<Record<string, AgentOutcome['kind']>> = {
   'agent.succeeded': 'succeeded',
   'agent.failed': 'failed',
@@ -53,10 +48,7 @@ const OUTCOMES: Readonly<Record<string, AgentOutcome['kind']>> = {
 }
 
 /** Folds one event into the directory. Pure; the rows of other streams are untouched. */
-export function foldDirectory(
-  rows: ReadonlyMap<string, SessionRow>,
-  event: RecordedEvent,
-): SessionRow | undefined {
+function foldDirectory(rows: ReadonlyMap<string, SessionRow>, event: RecordedEvent): SessionRow | undefined {
   if (event.version === 1) return firstRow(event)
   const row = rows.get(event.stream_id)
   if (row === undefined) return undefined
@@ -136,7 +128,7 @@ export async function openDirectory(
   let lost: { readonly error: unknown } | undefined
   let closed = false
   const state = createStore({
-    context: { rows, position: 0 } as DirectoryState,
+    context: { rows, position: 0 },
     on: {
       folded: (context, event: { position: number }) => ({ ...context, position: event.position }),
     },

@@ -14,7 +14,7 @@ import { sessionId, type SessionLike, type SessionStatus } from './session.ts'
 /** How long `loadHandoff` waits for a handoff that has not come yet. */
 const DEFAULT_WAIT_MS = 30_000
 
-const handoffSchema = z.object({
+export const handoffSchema = z.object({
   type: z.string().regex(/^[a-z]+(_[a-z]+)+$/, 'expected e.g. "supervisor_to_workagent"'),
   context: z.record(z.string(), z.unknown()),
   handoff_id: z.string().optional(),
@@ -50,8 +50,9 @@ export interface Handoffs {
    */
   handOff(address: { from: SessionLike; to: SessionLike }, input: HandoffInput): Promise<string>
   /**
-   * Takes the oldest unclaimed handoff of a type that is addressed to the session, else the one of the same
-   * correlation that is addressed to a session of its role which nobody works for; or waits for one.
+   * Takes the oldest unclaimed handoff of a type that is addressed to the session, or waits for one. If none comes
+   * in time, takes the one of the same correlation that is addressed to a session of its role which nobody works
+   * for: earlier that could be somebody else's.
    *
    * @throws RuntimeError `HANDOFF_NOT_FOUND` when none came in time, `HANDOFF_AMBIGUOUS`
    */
@@ -78,13 +79,13 @@ export function createHandoffs(options: HandoffOptions): Handoffs {
     return accepted ? { ...handoff, claimed_by: by, ...(call && { claim: call }) } : undefined
   }
 
-  /** What the session may take: addressed to it, or left for nobody in particular. */
-  const takeable = async (id: string, { type, inHand }: LoadHandoff): Promise<Handoff | undefined> => {
+  const addressed = async (id: string, { type, inHand }: LoadHandoff): Promise<Handoff | undefined> => {
     const { received } = (await record(id)).record
     const free = (one: Handoff): boolean => one.claimed_by === null && inHand?.has(one.handoff_id) !== true
-    return received.find((one) => one.type === type && free(one)) ?? (await unattended(id, type))
+    return received.find((one) => one.type === type && free(one))
   }
 
+  /** Of the same work, and addressed to a session of this role that nobody works for. */
   const unattended = async (id: string, type: string): Promise<Handoff | undefined> => {
     const lying = (await directory.handoffs()).filter(
       (one) => one.claimed_by === null && one.type === type && one.to !== id,
@@ -174,7 +175,8 @@ export function createHandoffs(options: HandoffOptions): Handoffs {
             inHand?.add(before.handoff_id)
             return loaded(before)
           }
-          const next = await takeable(id, load)
+          const isLate = clock.now() >= deadline
+          const next = (await addressed(id, load)) ?? (isLate ? await unattended(id, type) : undefined)
           if (next !== undefined) {
             inHand?.add(next.handoff_id)
             const taken = await claim(next, load)
@@ -185,7 +187,8 @@ export function createHandoffs(options: HandoffOptions): Handoffs {
             if (status === 'archived') throw notFound(id, type, timeoutMs)
             continue
           }
-          if (!(await changes.next(deadline)) && clock.now() >= deadline) throw notFound(id, type, timeoutMs)
+          if (isLate) throw notFound(id, type, timeoutMs)
+          await changes.next(deadline)
         }
       } finally {
         changes.stop()

@@ -284,7 +284,7 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
       const id = sessionId(session)
       await record(id)
       const fact = { type: 'session.progressed', ...input, at: isoTime(clock) }
-      const receipt = await engine.send(id, fact as never, { source: id })
+      const receipt = await engine.send(id, fact, { source: id })
       if (!receipt.accepted) throw refused(id, 'session:progress', receipt)
     },
   }

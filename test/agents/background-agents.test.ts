@@ -64,7 +64,10 @@ describe('a background agent', () => {
   test('hands work down and reports up by the article functions', async () => {
     const worker = defineAgent('work-*', async () => {
       const order = await loadHandoff('supervisor_to_workagent')
-      await generateHandoff({ type: 'workagent_completion', context: { work_completed: `did ${order['objective']}` } })
+      await generateHandoff({
+        type: 'workagent_completion',
+        context: { work_completed: `did ${order['objective']}` },
+      })
       return order['objective']
     })
     const rt = await open({ agents: [worker] })

@@ -114,18 +114,17 @@ describe('an agent', () => {
 
   test('that was never started is unknown to results, waits and cancels', async () => {
     const { agents } = await project.open({ agents: [quick] })
-    for (const ask of [
-      agents.result({ agent_id: 'quick' }),
-      agents.wait('run_x'),
-      agents.cancel('run_x'),
-    ]) {
+    for (const ask of [agents.result({ agent_id: 'quick' }), agents.wait('run_x'), agents.cancel('run_x')]) {
       expect(await failure(ask)).toMatchObject({ code: 'RUN_UNKNOWN' })
     }
   })
 
   test('that runs twice is ambiguous by its id, and exact by its run (ruling 9)', async () => {
     const { agents } = await project.open({ agents: [endless] })
-    const runs = [await agents.startById({ agent_id: 'endless' }), await agents.startById({ agent_id: 'endless' })]
+    const runs = [
+      await agents.startById({ agent_id: 'endless' }),
+      await agents.startById({ agent_id: 'endless' }),
+    ]
     expect(await failure(agents.result({ agent_id: 'endless' }))).toMatchObject({
       code: 'RUN_AMBIGUOUS',
       details: { runs: runs.map((run) => run.run_id) },
@@ -319,11 +318,12 @@ test('the article functions outside of a scope say how to enter one (ruling 1)',
 
 test('a scope without a session says that it has none', async () => {
   const runtime = await project.open()
-  for (const call of [
+  const calls: (() => Promise<unknown>)[] = [
     () => nameSession({ session_name: 'x' }),
     () => generateHandoff({ type: 'a_completion', context: {} }),
     () => endSession(),
-  ]) {
+  ]
+  for (const call of calls) {
     expect(await failure(runtime.run(call))).toMatchObject({ code: 'NO_AMBIENT_SESSION' })
   }
 })

@@ -158,6 +158,19 @@ describe('a marked change', () => {
   })
 })
 
+/** The context, but its steps hang once `enough` says so. */
+function stopped(ctx: HandlerContext, enough: () => boolean, tell: () => void): HandlerContext {
+  return {
+    ...ctx,
+    step: (name, fn) =>
+      ctx.step(name, async (step) => {
+        if (!enough()) return fn(step)
+        tell()
+        return gone
+      }),
+  }
+}
+
 describe('branches in parallel', () => {
   /** Three chains of steps; how long each step takes is up to the attempt. */
   const chains =
@@ -169,13 +182,14 @@ describe('branches in parallel', () => {
           for (let step = 0; step < 4; step += 1) {
             // The same name in every branch: only the order tells them apart.
             const value = await ctx.step('link', async () => {
-              await sleep(duration(branch, step))
+              const ms = duration(branch, step)
+              if (ms > 0) await sleep(ms)
               ran(`${branch}.${step}`)
               return `${branch}.${step}`
             })
             seen.push(value)
             // Some branches think longer, in turns that nobody records.
-            for (let turn = 0; turn < branch * 3; turn += 1) await Promise.resolve()
+            for (let turn = 0; turn < (2 - branch) * 40; turn += 1) await Promise.resolve()
           }
           return seen
         }),
@@ -186,14 +200,24 @@ describe('branches in parallel', () => {
     for (const stopAfter of [1, 3, 5, 6, 8, 10, 11]) {
       const before: string[] = []
       const first = await project.open({
-        agents: [agent(chains((branch, step) => 3 + ((branch * 7 + step * 5 + stopAfter) % 11)), before)],
+        agents: [
+          agent(
+            chains((branch, step) => 3 + ((branch * 7 + step * 5 + stopAfter) % 11)),
+            before,
+          ),
+        ],
       })
       const run = await first.agents.startById({ agent_id: 'changing' })
       await until(() => before.length >= stopAfter)
       await first.close()
       const after: string[] = []
       const second = await project.open({
-        agents: [agent(chains((branch, step) => 1 + ((branch * 3 + step * 11) % 7)), after)],
+        agents: [
+          agent(
+            chains((branch, step) => 1 + ((branch * 3 + step * 11) % 7)),
+            after,
+          ),
+        ],
       })
       const result = await second.agents.wait(run.run_id, { timeout: 10_000 })
       expect(result.output.errors).toBeUndefined()
@@ -201,6 +225,57 @@ describe('branches in parallel', () => {
       expect(before.length + after.length).toBeLessThanOrEqual(12 + 3)
       await second.close()
     }
+  })
+
+  test('do not diverge where all of them go on in the same moment', async () => {
+    for (const stopAfter of [2, 4, 5, 7, 9, 11]) {
+      const before: string[] = []
+      const reached = deferred()
+      // Every step ends at once, so that outcomes share a batch; the one that is too much never does.
+      const stopping: Code = (ctx, ran) =>
+        chains(() => 0)(
+          stopped(ctx, () => before.length >= stopAfter, reached.resolve),
+          ran,
+        )
+      const first = await project.open({ agents: [agent(stopping, before)] })
+      const run = await first.agents.startById({ agent_id: 'changing' })
+      await reached.promise
+      await first.close()
+      const second = await project.open({ agents: [agent(chains(() => 0))] })
+      const result = await second.agents.wait(run.run_id, { timeout: 10_000 })
+      expect(result.output.errors).toBeUndefined()
+      expect(result.output.value).toEqual(whole)
+      await second.close()
+    }
+  })
+
+  test('keep their own, where a step that is run again ends before the others have caught up', async () => {
+    const reached = deferred()
+    const code =
+      (hang: boolean): Code =>
+      async (ctx) =>
+        Promise.all([
+          (async () => [
+            await ctx.step('link', () => (hang ? gone : 'a1')),
+            await ctx.step('link', () => 'a2'),
+          ])(),
+          (async () => {
+            const seen: string[] = []
+            for (let n = 1; n <= 40; n += 1) {
+              seen.push(await ctx.step('link', () => `b${n}`))
+              await sleep(1)
+            }
+            if (hang) reached.resolve()
+            return seen
+          })(),
+        ])
+    const first = await project.open({ agents: [agent(code(true))] })
+    const run = await first.agents.startById({ agent_id: 'changing' })
+    await reached.promise
+    await first.close()
+    const second = await project.open({ agents: [agent(code(false))] })
+    const result = await second.agents.wait(run.run_id, { timeout: 10_000 })
+    expect(result.output.value).toEqual([['a1', 'a2'], Array.from({ length: 40 }, (_, n) => `b${n + 1}`)])
   })
 
   test('give each its own outcome, where one does something unrecorded between its steps', async () => {

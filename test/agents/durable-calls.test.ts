@@ -72,7 +72,7 @@ function team(executed: string[]): Pick<RuntimeOptions, 'agents'> {
         priced,
         command: command.exit_code,
         shares: results.map((result) => result.output.value),
-        reported: reports.map((report) => report['share']).toSorted(),
+        reported: reports.map((report) => report['share'] as number).toSorted((a, b) => a - b),
         isNew,
         failed,
       }

@@ -35,7 +35,7 @@ describe('a tree that is paused and resumed', () => {
     defineAgent({
       id: 'top',
       role: 'supervisor',
-      run: async (ctx) => {
+      run: async () => {
         const runs = ['work-1', 'work-2'].map((agent_id) => startBackgroundAgent({ agent_id }))
         const results = await Promise.all(runs.map((run) => waitForBackgroundAgent(run, { timeout: 20_000 })))
         return results.map((result) => result.output.value)
@@ -75,8 +75,11 @@ describe('a tree that is paused and resumed', () => {
     // The same wish again changes nothing and is no error.
     await runtime.sessions.pause(session, { cascade: true })
 
-    open = true
     await runtime.sessions.resume(session, { cascade: true })
+    const began = async (id: string): Promise<number> =>
+      (await eventsOf(runtime, id)).filter((event) => event.event_type === 'agent.began').length
+    await until(async () => (await began(run.run_id)) === 2)
+    open = true
     const result = await runtime.agents.wait(run.run_id, { timeout: 10_000 })
     expect(result.output.value).toEqual(['work-1', 'work-2'])
     // What was under way when the pause came was waited for, and is not done again.
@@ -200,7 +203,9 @@ describe('nothing keeps a run from stopping (ruling 14)', () => {
     await run.cancel('enough')
     await runtime.sessions.end(session)
     const testimonies = (await allEvents(runtime))
-      .filter((event) => ['session.paused', 'agent.cancelled', 'session.completed'].includes(event.event_type))
+      .filter((event) =>
+        ['session.paused', 'agent.cancelled', 'session.completed'].includes(event.event_type),
+      )
       .map((event) => (event.payload as { testimony?: unknown }).testimony)
     expect(testimonies).toHaveLength(4)
     for (const testimony of testimonies) {
@@ -322,7 +327,9 @@ describe('a cancelled run', () => {
       state: 'cancelled',
       output: { logs: ['first line', 'last line'], errors: ['cancelled: not needed'] },
     })
-    const steps = (await eventsOf(second, run.run_id)).filter((event) => event.event_type === 'step.completed')
+    const steps = (await eventsOf(second, run.run_id)).filter(
+      (event) => event.event_type === 'step.completed',
+    )
     expect(steps).toHaveLength(1)
   })
 })
@@ -342,6 +349,10 @@ test('a handler can pause its own session, and goes on behind that when it is re
   expect(passes).toBe(2)
 })
 
+async function stateAfter(runId: string): Promise<string> {
+  return stateOf(await project.open(), runId)
+}
+
 test('what a handler started in passing does not end the process when the run is stopped', async () => {
   const reached = deferred()
   const agent = defineAgent('hasty', async (ctx) => {
@@ -358,4 +369,5 @@ test('what a handler started in passing does not end the process when the run is
   await run.cancel()
   // An unhandled rejection would fail this whole file.
   await runtime.close()
+  expect(await stateAfter(run.run_id)).toBe('cancelled')
 })

@@ -84,7 +84,9 @@ describe('a denial', () => {
     await reached.promise
     const judged = (await allEvents(first)).find((event) => event.event_type === 'tool.judged')
     expect(judged?.payload).toMatchObject({
-      testimony: [{ hook: 'guard', allowed: false, reason: 'not on a Friday', alternatives: ['wait for Monday'] }],
+      testimony: [
+        { hook: 'guard', allowed: false, reason: 'not on a Friday', alternatives: ['wait for Monday'] },
+      ],
     })
     expect(judged?.state).toBe('settled')
     await first.close()
@@ -114,10 +116,12 @@ describe('a denial', () => {
       },
     })
     const caller = defineAgent('caller', async (ctx) =>
-      ctx.tool(
-        toolNamed('write', () => 'ran'),
-        {},
-      ).catch((error: { reason: string }) => error.reason),
+      ctx
+        .tool(
+          toolNamed('write', () => 'ran'),
+          {},
+        )
+        .catch((error: { reason: string }) => error.reason),
     )
     await dieAt('tool.judged', { agents: [caller], hooks: hooks('before') })
     const runtime = await project.open({ agents: [caller], hooks: hooks('after') })
@@ -148,8 +152,8 @@ describe('a call that was begun when the process died', () => {
   }
 
   test('runs again under "retry", with the same idempotency key', async () => {
-    const [before, after] = [[], []] as string[][]
-    await dieAt('tool.started', caller('retry', before, { done: false }))
+    const after: string[] = []
+    await dieAt('tool.started', caller('retry', [], { done: false }))
     const runtime = await project.open(caller('retry', after, { done: false }))
     expect((await runtime.agents.wait('run_1', { timeout: 10_000 })).output.value).toBe('paid')
     expect(after).toHaveLength(1)
@@ -294,7 +298,9 @@ describe('the hooks of a call', () => {
       agents: [caller],
       hooks: { 'cost-control': costControlHook() },
     })
-    expect((await (await agents.startById({ agent_id: 'caller' })).result()).output.value).toBe('cost-control')
+    expect((await (await agents.startById({ agent_id: 'caller' })).result()).output.value).toBe(
+      'cost-control',
+    )
     expect(ran).toBe(0)
   })
 
@@ -314,9 +320,7 @@ describe('the hooks of a call', () => {
     const reason = (error: { reason: string }): string => error.reason
     const below = defineAgent('below', (ctx) => ctx.tool(write, { of: 'deep' }).catch(reason))
     const caller = defineAgent('caller', async (ctx) => {
-      const branches = await Promise.all(
-        ['x', 'y'].map(async (of) => ctx.tool(write, { of }).catch(reason)),
-      )
+      const branches = await Promise.all(['x', 'y'].map(async (of) => ctx.tool(write, { of }).catch(reason)))
       const command = await ctx.command('rm', { command: 'false' }).catch(reason)
       const run = await startBackgroundAgent({ agent_id: 'below' })
       const { output } = await waitForBackgroundAgent(run, { timeout: 5_000 })

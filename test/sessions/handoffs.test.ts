@@ -139,11 +139,11 @@ describe('a handoff that is loaded (O-088)', () => {
   })
 
   test('is taken by one of many, and each call takes another', async () => {
-    const taken: unknown[] = []
+    const taken: number[] = []
     const worker = defineAgent('work', async () => {
       const both = await Promise.all([loadHandoff('workagent_note'), loadHandoff('workagent_note')])
-      taken.push(...both.map((handoff) => handoff['n']))
-      taken.push((await loadHandoff('workagent_note'))['n'])
+      taken.push(...both.map((handoff) => handoff['n'] as number))
+      taken.push((await loadHandoff('workagent_note'))['n'] as number)
     })
     const runtime = await project.open({ agents: [worker] })
     const run = await runtime.agents.startById({ agent_id: 'work' })
@@ -154,7 +154,7 @@ describe('a handoff that is loaded (O-088)', () => {
       )
     }
     await run.result()
-    expect(taken.toSorted()).toEqual([1, 2, 3])
+    expect(taken.toSorted((a, b) => a - b)).toEqual([1, 2, 3])
   })
 
   test('in a scope: the first again after a restart, then the next', async () => {
@@ -175,7 +175,9 @@ describe('a handoff that is loaded (O-088)', () => {
     await first.close()
     const second = await project.open()
     const again = async (): Promise<unknown> =>
-      (await second.sessions.loadHandoff(sessionId, { type: 'orchestrator_to_supervisor', by: sessionId }))['n']
+      (await second.sessions.loadHandoff(sessionId, { type: 'orchestrator_to_supervisor', by: sessionId }))[
+        'n'
+      ]
     expect([await again(), await again()]).toEqual([1, 1])
     const other = await second.sessions.loadHandoff(sessionId, {
       type: 'orchestrator_to_supervisor',
@@ -213,12 +215,33 @@ describe('a handoff that is loaded (O-088)', () => {
     expect((await runtime.agents.wait('run_1', { timeout: 5_000 })).output.value).toBe(1)
   })
 
-  test('of the same work and for nobody else is found by a run of that role; two of them are ambiguous', async () => {
+  test('is not taken by another of the same role who waits for its own (ruling 3)', async () => {
+    const worker = defineAgent(
+      'work',
+      async () => (await loadHandoff('supervisor_to_workagent'))['n'] as number,
+    )
+    const runtime = await project.open({ agents: [worker] })
+    const { sessions, agents } = runtime
+    const top = await sessions.start({ role: 'supervisor' })
+    const idle = await sessions.start({ role: 'workagent', parent_id: top.id })
+    const hand = (to: string, n: number): Promise<string> =>
+      sessions.handOff({ from: top, to }, { type: 'supervisor_to_workagent', context: { n } })
+    await hand(idle.id, 0)
+    const run = await agents.startById({ agent_id: 'work', parent_id: top.id })
+    await until(async () => (await agents.result({ agent_id: run.run_id })).state === 'running')
+    await hand(run.run_id, 1)
+    expect((await run.result()).output.value).toBe(1)
+    expect(await sessions.loadHandoff(idle, { type: 'supervisor_to_workagent', by: 'me' })).toMatchObject({
+      n: 0,
+    })
+  })
+
+  test('that none came for in time: of the same work and nobody else, found by a run of that role; two are ambiguous', async () => {
     const supervise = defineAgent({
       id: 'supervise',
       role: 'supervisor',
       run: async () =>
-        loadHandoff('orchestrator_to_supervisor', { timeoutMs: 5_000 }).then(
+        loadHandoff('orchestrator_to_supervisor', { timeoutMs: 100 }).then(
           (handoff) => handoff['n'] as number,
           (error: { code: string }) => error.code,
         ),
@@ -229,7 +252,10 @@ describe('a handoff that is loaded (O-088)', () => {
     const other = await sessions.start({ role: 'orchestrator' })
     const leave = async (parent: { id: string }, n: number): Promise<void> => {
       const session = await sessions.start({ role: 'supervisor', parent_id: parent.id })
-      await sessions.handOff({ from: parent, to: session }, { type: 'orchestrator_to_supervisor', context: { n } })
+      await sessions.handOff(
+        { from: parent, to: session },
+        { type: 'orchestrator_to_supervisor', context: { n } },
+      )
     }
     const ask = async (): Promise<unknown> => {
       const run = await agents.startById({ agent_id: 'supervise', parent_id: top.id })
@@ -280,7 +306,10 @@ describe('a death between sending and receiving', () => {
 test('a handoff to a receiver that is archived is refused before it is written', async () => {
   const runtime = await project.open()
   const { sessions, store } = runtime
-  const [from, to] = [await sessions.start({ role: 'supervisor' }), await sessions.start({ role: 'supervisor' })]
+  const [from, to] = [
+    await sessions.start({ role: 'supervisor' }),
+    await sessions.start({ role: 'supervisor' }),
+  ]
   await sessions.end(to)
   await runtime.send(to.id, { type: 'session.archived', at: new Date(0).toISOString() } as never)
   await until(async () => (await sessions.get(to)).status === 'archived')

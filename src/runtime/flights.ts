@@ -1,0 +1,71 @@
+/**
+ * The turns of one actor that are decided and not yet shown, in the order of versions.
+ *
+ * Owns: those turns, and the promises of those who wait for them.
+ * Never: hands out a turn before all that were decided before it.
+ */
+import type { Turn } from './turn.ts'
+
+/** A turn on its way to the disk. */
+export type Flight = {
+  readonly turn: Turn
+  written: boolean
+  /** Settles when the turn is published, or lost. */
+  readonly landed: Promise<void>
+  readonly land: () => void
+  readonly lose: (error: unknown) => void
+}
+
+/** From that many on, what was handed out is cleared away. */
+const ROOM = 1024
+
+export class Flights {
+  #flights: Flight[] = []
+  #first = 0
+
+  /** The one that was decided last. */
+  get last(): Flight | undefined {
+    return this.#flights.at(-1)
+  }
+
+  depart(turn: Turn): Flight {
+    let land: () => void = () => {}
+    let lose: (error: unknown) => void = () => {}
+    const landed = new Promise<void>((resolve, reject) => {
+      land = resolve
+      lose = reject
+    })
+    const flight: Flight = { turn, written: false, landed, land, lose }
+    this.#flights.push(flight)
+    return flight
+  }
+
+  /** Takes out the next turn in order, if it is on disk. */
+  arrived(): Flight | undefined {
+    const flight = this.#flights[this.#first]
+    if (flight?.written !== true) return undefined
+    this.#first += 1
+    if (this.#first === this.#flights.length) this.#clear()
+    else if (this.#first >= ROOM) {
+      this.#flights.splice(0, this.#first)
+      this.#first = 0
+    }
+    return flight
+  }
+
+  /** Tells those who wait that nothing more arrives. */
+  lose(error: unknown): void {
+    const lost = this.#flights.slice(this.#first)
+    this.#clear()
+    for (const flight of lost) flight.lose(error)
+  }
+
+  landings(): Promise<void>[] {
+    return this.#flights.slice(this.#first).map(({ landed }) => landed)
+  }
+
+  #clear(): void {
+    this.#flights = []
+    this.#first = 0
+  }
+}
