@@ -318,6 +318,39 @@ describe('a callback', () => {
   })
 })
 
+describe('an observable', () => {
+  test('that runs again after a restart does not put the machine back to the time before its first value', async () => {
+    const world = new LeafWorld()
+    const machine = setup({
+      types: { context: {} as { values: unknown[] }, events: {} as AnyEventObject },
+      actors: { ticks: world.observable('ticks') },
+    }).createMachine({
+      id: 'm',
+      context: { values: [] },
+      invoke: {
+        id: 'ticks',
+        src: 'ticks',
+        onSnapshot: {
+          actions: assign({
+            values: ({ context: { values }, event }) => [
+              ...values,
+              (event['snapshot'] as { context?: unknown }).context ?? 'none yet',
+            ],
+          }),
+        },
+      },
+    })
+    const engine = await openEngine({ machines: [machine] })
+    const actor = await engine.spawn(machine, { id: 'm-1' })
+    world.settle({ leaf: 'ticks', how: 'say', value: 1 })
+    await until(() => actor.getSnapshot().context.values.length === 2, 'the first value')
+    const again = await (await reopen(engine, [machine])).get(machine, 'm-1')
+    world.settle({ leaf: 'ticks', how: 'say', value: 2 })
+    await until(() => again?.getSnapshot().context.values.length === 3, 'the second value')
+    expect(again?.getSnapshot().context.values).toEqual(['none yet', 1, 2])
+  })
+})
+
 describe('a child with a system id', () => {
   test('survives that its state is entered again, and is found under it', async () => {
     const world = new LeafWorld()

@@ -109,6 +109,19 @@ test('an outcome that could not be written is lost with the leaf that had it, wh
   expect(actor.getSnapshot().context.n).toBe(100)
 })
 
+test('a broken actor stops what ran for it at once: its leaf is let go, and no alarm rings for it', async () => {
+  const { actor, clock, disk, engine, world } = await open()
+  await actor.send({ type: 'work' })
+  disk.failWhen(touches('a'))
+  await expect(actor.send({ type: 'add' })).rejects.toThrow('disk full')
+  expect([world.running, clock.pending()]).toEqual([[], []])
+  await clock.advance(10_000)
+  expect(engine.errors).toEqual([])
+  disk.heal()
+  await actor.send({ type: 'add' })
+  expect([world.startsOf('job'), clock.pending().length]).toEqual([2, 1])
+})
+
 test('a failing actor does not touch its neighbours', async () => {
   const { disk, engine, machine, actor } = await open()
   const neighbour = await engine.spawn(machine, { id: 'b' })

@@ -1,6 +1,6 @@
 /** Delays of a machine: recorded with their due time, late rather than never, once. */
 import { describe, expect, test } from 'vitest'
-import { assign, emit, raise, sendTo, setup, type AnyEventObject } from 'xstate'
+import { assign, cancel, emit, raise, sendTo, setup, type AnyEventObject } from 'xstate'
 import type { EventStore } from '../../eventstore/index.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { createTestClock } from '../../src/testing/test-clock.ts'
@@ -269,3 +269,32 @@ function impatient(clock: Clock): Clock {
     clearTimeout: (handle) => clock.clearTimeout(handle),
   }
 }
+
+test('two delayed events of one id both come, and cancel takes back the later one alone, as in XState', async () => {
+  const machine = setup({
+    types: { context: {} as { seen: number[] }, events: {} as AnyEventObject },
+  }).createMachine({
+    id: 'm',
+    context: { seen: [] },
+    on: {
+      twice: {
+        actions: [
+          raise({ type: 'rung', by: 1 }, { id: 'bell', delay: 1_000 }),
+          raise({ type: 'rung', by: 2 }, { id: 'bell', delay: 2_000 }),
+        ],
+      },
+      cancel: { actions: cancel('bell') },
+      rung: { actions: assign({ seen: (at) => [...at.context.seen, at.event['by'] as number] }) },
+    },
+  })
+  const clock = createTestClock()
+  const engine = await openEngine({ machines: [machine], clock })
+  const actor = await engine.spawn(machine, { id: 'm-1' })
+  await actor.send({ type: 'twice' })
+  await clock.advance(2_000)
+  expect(actor.getSnapshot().context.seen).toEqual([1, 2])
+  await actor.send({ type: 'twice' })
+  await actor.send({ type: 'cancel' })
+  await clock.advance(2_000)
+  expect(actor.getSnapshot().context.seen).toEqual([1, 2, 1])
+})
