@@ -188,6 +188,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     clock,
     onError,
     onWarning: (message) => logger.warn({}, message),
+    log: (...values) => logger.info({ values }, 'a machine logs'),
     machines: [sessionMachine, runnable, toolCallMachine, ...(parts.machines ?? [])],
   })
   const closing = new AbortController()
@@ -197,7 +198,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   const directory = await openDirectory(store, onError)
   const services = { engine, directory, gate, newId, defaultProject: project, closing: closing.signal }
   const sessions = createSessionService(services)
-  const agents = createAgentService({ ...services, queue, definition: (id) => parts.agents.find(id) })
+  const agents = createAgentService({ ...services, queue, registry, definition: (id) => parts.agents.find(id) })
   const commands = createCommandPort()
 
   let closed: Promise<void> | undefined

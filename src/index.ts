@@ -28,6 +28,7 @@ export type { SessionService } from './sessions/session-service.ts'
 export {
   getBackgroundAgentResult,
   listBackgroundAgents,
+  onBackgroundAgent,
   startBackgroundAgent,
   waitForBackgroundAgent,
 } from './agents/ambient.ts'

@@ -47,6 +47,7 @@ test('the main entry point exports these names', () => {
       "listNamedSessions",
       "loadHandoff",
       "nameSession",
+      "onBackgroundAgent",
       "pauseSession",
       "resumeNamedSession",
       "securityAuditHook",
@@ -107,6 +108,8 @@ test('the entry point for the event store exports these names', () => {
   expect(exportsOf('eventstore/index.ts')).toMatchInlineSnapshot(`
     [
       "EventStoreError",
+      "STREAM_ARCHIVED",
+      "archiveStreams",
       "createMemoryEventStore",
       "createMemoryIndexes",
       "createMemorySnapshots",
@@ -123,6 +126,8 @@ test('the entry point for the event store exports these names', () => {
       "toCloudEvent",
       "type AppendOptions",
       "type AppendResult",
+      "type ArchiveOptions",
+      "type ArchivedStream",
       "type AtomicBatch",
       "type BatchResult",
       "type CloudEvent",
@@ -135,6 +140,7 @@ test('the entry point for the event store exports these names', () => {
       "type ExpectedVersion",
       "type ExportOptions",
       "type ExportProgress",
+      "type ImportBatch",
       "type ImportOptions",
       "type ImportProgress",
       "type ImportReport",
@@ -147,6 +153,7 @@ test('the entry point for the event store exports these names', () => {
       "type ReadAllOptions",
       "type ReadStreamOptions",
       "type RecordedEvent",
+      "type RecordedStub",
       "type SalvageOptions",
       "type SalvageReport",
       "type Snapshot",
@@ -158,8 +165,10 @@ test('the entry point for the event store exports these names', () => {
       "type StreamHead",
       "type SubscribeOptions",
       "type TimeQuery",
+      "type TruncateOptions",
       "type Upcaster",
       "type VerifyReport",
+      "verifyExport",
       "withUpcasters",
     ]
   `)

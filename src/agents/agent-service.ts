@@ -15,7 +15,10 @@ import { RuntimeError } from '../runtime/runtime-error.ts'
 import { checkedInput } from '../sessions/input.ts'
 import type { SessionDirectory, SessionRow } from '../sessions/directory.ts'
 import type { AgentDefinition, AnyAgentDefinition } from './define-agent.ts'
+import { listenBeforeTools, type BeforeToolListener } from './before-tool.ts'
+import { listenForEnd, type CompletionListener } from './completion-listener.ts'
 import { unknownAgent } from './handler-runner.ts'
+import type { PermissionHookRegistry } from '../permissions/hook-registry.ts'
 import { isTerminal, runLogs, runResult, runState, type BackgroundAgentResult } from './run-result.ts'
 
 /** How long a wait without a timeout takes at most: a wait never hangs for ever. */
@@ -34,6 +37,8 @@ export const startAgentSchema = z.object({
   name: z.string().min(1).optional(),
   tags: z.array(z.string().min(1)).optional(),
   run_id: z.string().min(1).optional(),
+  /** What to do when the agent has a run at work in this project: start another (default), return it, or throw. */
+  on_conflict: z.enum(['parallel', 'reuse', 'error']).default('parallel'),
   /** Ends a longer run as `timed_out`; ms. Default: the agent's own. */
   deadline_ms: z.number().int().positive().optional(),
 })
@@ -98,6 +103,10 @@ export interface AgentService {
    * @throws RuntimeError `TOOL_UNKNOWN`, `SESSION_REFUSED` when the call is not in doubt
    */
   settleCall(callId: string, answer: CallAnswer): Promise<void>
+  /** Is awaited before each tool call, and blocks it by throwing; returns how to stop. */
+  on(event: 'beforeToolExecute', listener: BeforeToolListener): () => void
+  /** Calls back once when the run ends, in this process; returns how to stop. */
+  onEnd(runId: string, listener: CompletionListener): () => void
   /** The role that an agent's runs have unless told otherwise; `undefined` if there is no such agent. */
   roleOf(agentId: string): Role | undefined
   /** The run with this id, or the latest of this agent. @throws RuntimeError `RUN_UNKNOWN`, `RUN_AMBIGUOUS` */
@@ -111,6 +120,7 @@ export type AgentServiceOptions = {
   readonly newId: NewId
   readonly defaultProject: string
   readonly queue: RunQueue
+  readonly registry: PermissionHookRegistry
   /** Aborts when the runtime closes. */
   readonly closing: AbortSignal
   definition(agentId: string): AnyAgentDefinition | undefined
@@ -149,7 +159,31 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
     }
   }
 
+  /** The latest run of the agent that has not ended, if that matters; a retry of this very start does not. */
+  const runAtWork = async (start: {
+    readonly agent_id: string
+    readonly project: string
+    readonly run_id: string
+    readonly on_conflict: 'parallel' | 'reuse' | 'error'
+  }): Promise<SessionRow | undefined> => {
+    if (start.on_conflict === 'parallel') return undefined
+    return (await directory.rows()).findLast(
+      (row) =>
+        row.agent_id === start.agent_id &&
+        row.project === start.project &&
+        row.outcome === null &&
+        row.id !== start.run_id,
+    )
+  }
+
   const service: AgentService = {
+    on: (_event, listener) => listenBeforeTools(options.registry, listener),
+    onEnd: (runId, listener) =>
+      listenForEnd(runId, listener, {
+        directory,
+        result: (id) => resultOf(id),
+        onError: (error) => engine.onError(error),
+      }),
     roleOf: (agentId) => options.definition(agentId)?.role,
     settleCall: (callId, answer) => settleCall(engine, callId, answer),
     async start(agent, start) {
@@ -164,6 +198,10 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
       }
       copyAsJson(input.input, { root: () => 'input', outcome: false })
       const run_id = input.run_id ?? newId('run')
+      const project = input.project ?? options.defaultProject
+      const atWork = await runAtWork({ ...input, project, run_id })
+      if (atWork !== undefined && input.on_conflict === 'reuse') return runOf(atWork.id, input.agent_id)
+      if (atWork !== undefined) throw agentBusy(input.agent_id, atWork.id)
       const ownerId = input.session_id ?? run_id
       const parentId = input.parent_id ?? input.session_id ?? null
       const parent = parentId === null ? undefined : await engine.find(parentId)
@@ -183,7 +221,7 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
           task_description: input.task_description,
           input: input.input ?? null,
           role: input.role ?? definition.role,
-          project: input.project ?? options.defaultProject,
+          project,
           kind: 'background',
           parent_id: parentId,
           name: input.name ?? null,
@@ -298,6 +336,15 @@ function unknownRun(id: string): RuntimeError {
     expected: 'A run id that startBackgroundAgent returned, or the id of an agent that has been started.',
     todo: 'List the runs with listBackgroundAgents().',
     details: { id },
+  })
+}
+
+function agentBusy(agentId: string, runId: string): RuntimeError {
+  return new RuntimeError('AGENT_BUSY', {
+    happened: `Agent "${agentId}" has a run at work already: ${runId}.`,
+    expected: "With on_conflict: 'error', an agent without a run at work in the project.",
+    todo: "Wait for that run, or start with on_conflict 'reuse' or 'parallel'; nothing was written.",
+    details: { agent_id: agentId, run_id: runId },
   })
 }
 

@@ -4,6 +4,7 @@ import { addSlot } from '../sessions/ambient.ts'
 import { durably, inPassing, requireScope, type Scope } from '../sessions/scope.ts'
 import type { SessionService } from '../sessions/session-service.ts'
 import type { AgentService, ListAgents, StartAgent, WaitOptions } from './agent-service.ts'
+import type { CompletionListener } from './completion-listener.ts'
 import type { BackgroundAgentResult } from './run-result.ts'
 
 type AmbientRuntime = {
@@ -89,6 +90,18 @@ async function waitInScope(
 async function treeOf({ runtime, owner }: Scope<AmbientRuntime>): Promise<Set<string> | undefined> {
   if (owner === null) return undefined
   return new Set((await runtime.sessions.descendants(owner.id)).map((row) => row.id))
+}
+
+/**
+ * Calls back once when a run ends, in this process; returns how to stop. After a restart it has to be called again:
+ * what must not be missed is waited for.
+ */
+export async function onBackgroundAgent(
+  id: string | Promise<string>,
+  listener: CompletionListener,
+): Promise<() => void> {
+  const { agents } = inScope('onBackgroundAgent').runtime
+  return agents.onEnd(await id, listener)
 }
 
 /** The latest result of an agent in this session's tree, or of a run, at any time. @throws RuntimeError `RUN_UNKNOWN`, `RUN_AMBIGUOUS` */

@@ -4,6 +4,7 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 /** What the runtime asks of a logger; a pino logger has it, whatever its levels. */
 export type RuntimeLogger = {
   debug(fields: object, message: string): void
+  info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
   isLevelEnabled(level: string): boolean

@@ -8,6 +8,7 @@ export type RuntimeErrorCode =
   | 'ACTOR_FAILED'
   | 'ACTOR_MACHINE_MISMATCH'
   | 'ACTOR_NOT_FOUND'
+  | 'AGENT_BUSY'
   | 'AGENT_EXISTS'
   | 'AGENT_UNKNOWN'
   | 'EVENT_INVALID'
