@@ -67,6 +67,7 @@ const atomicBatch = z.strictObject({
   durability: z.enum(['fsync', 'os']).optional(),
   commandId: name.optional(),
   outcome: z.boolean().optional(),
+  whenFull: z.enum(['accept', 'wait', 'refuse']).optional(),
 })
 
 const isOptionalString = (value: unknown): boolean => value === undefined || typeof value === 'string'
@@ -108,7 +109,11 @@ export const admitBatch = (batch: AtomicBatch): void => {
 }
 
 /** How errors name one event of a call; a lone event needs no name. */
-export const pathOfEvent = (batch: AtomicBatch, append: number, place: number): string => {
+export const pathOfEvent = (
+  batch: { readonly appends: readonly { readonly events: readonly unknown[] }[] },
+  append: number,
+  place: number,
+): string => {
   if (batch.appends.length > 1) return `appends[${append}].events[${place}]`
   return batch.appends[0]?.events.length === 1 ? '' : `events[${place}]`
 }
@@ -165,7 +170,8 @@ const isPlainlyABatch = (batch: AtomicBatch): boolean => {
     (batch.entries ?? []).every((entry) => isName(entry.key)) &&
     (batch.durability === undefined || batch.durability === 'fsync' || batch.durability === 'os') &&
     (batch.commandId === undefined || isName(batch.commandId)) &&
-    (batch.outcome === undefined || typeof batch.outcome === 'boolean')
+    (batch.outcome === undefined || typeof batch.outcome === 'boolean') &&
+    batch.whenFull === undefined
   )
 }
 

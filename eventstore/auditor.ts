@@ -10,14 +10,18 @@
  */
 import { damage, type Damage } from './damage.ts'
 import type { RecordedEvent } from './event.ts'
-import { continues, GENESIS, parseRecord, unreadable, type ParsedRecord } from './record.ts'
+import type { RecordedStub } from './event-store.ts'
+import { checksumFault, continues, GENESIS, parseRecord, type ParsedRecord } from './record.ts'
 
 /** The last that was seen of a stream. */
 export type SeenStream = { version: number; position: number; hash: string }
 
 export type Audited =
-  | { readonly type: 'sound'; readonly event: RecordedEvent }
-  | { readonly type: 'damaged'; readonly damage: Damage; readonly event?: RecordedEvent }
+  | { readonly type: 'sound'; readonly hash: string; readonly event: RecordedEvent }
+  /** What is left of an archived event. */
+  | { readonly type: 'stub'; readonly hash: string; readonly stub: RecordedStub }
+  /** With the hash that the record has, if it can be read. */
+  | { readonly type: 'damaged'; readonly hash?: string; readonly damage: Damage }
 
 /** More are not named one by one. */
 const MAX_NAMED = 10_000
@@ -29,6 +33,8 @@ const positionsBetween = (from: number, to: number): number[] =>
 
 export class LogAuditor {
   readonly streams = new Map<string, SeenStream>()
+  /** The last version of each stream of which only a stub is left. */
+  readonly stubs = new Map<string, number>()
   readonly #fromStart: boolean
   #next: number
 
@@ -55,7 +61,7 @@ export class LogAuditor {
       const seen = this.streams.get(event.stream_id)
       if (seen !== undefined && event.version === seen.version + 1 && continues(seen.hash, record)) {
         advance(seen, event)
-        return { type: 'sound', event }
+        return this.#pass(record)
       }
     }
     return this.#scrutinise(position, value, record)
@@ -63,9 +69,10 @@ export class LogAuditor {
 
   /** A record that is the first seen of its stream, or has something wrong. */
   #scrutinise(position: number, value: string, record: ParsedRecord | undefined): Audited {
-    const detail = unreadable(value)
-    if (detail !== undefined || record === undefined) {
-      return { type: 'damaged', damage: damage('unreadable', detail ?? '', { position }) }
+    const fault = checksumFault(value)
+    if (fault !== undefined || record === undefined) {
+      const detail = fault ?? 'its checksum holds, but the body is not JSON'
+      return { type: 'damaged', damage: damage('unreadable', detail, { position }) }
     }
     const { event } = record
     if (event.position !== position) {
@@ -73,7 +80,14 @@ export class LogAuditor {
       return { type: 'damaged', damage: damage('misplaced', claim, { ...event, position }) }
     }
     const broken = this.#link(record)
-    return broken === undefined ? { type: 'sound', event } : { type: 'damaged', damage: broken, event }
+    return broken === undefined ? this.#pass(record) : { type: 'damaged', hash: event.hash, damage: broken }
+  }
+
+  #pass({ event, isStub }: ParsedRecord): Audited {
+    const { stream_id, version, position, hash } = event
+    if (!isStub) return { type: 'sound', hash, event }
+    this.stubs.set(stream_id, version)
+    return { type: 'stub', hash, stub: { stub: true, stream_id, version, position, hash } }
   }
 
   #link(record: ParsedRecord): Damage | undefined {

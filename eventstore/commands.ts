@@ -9,8 +9,9 @@
 import { corruptError, damage } from './damage.ts'
 import { EventStoreError } from './errors.ts'
 import type { RecordedEvent } from './event.ts'
-import type { AtomicBatch, BatchResult } from './event-store.ts'
+import type { BatchResult } from './event-store.ts'
 import { commandKey, eventKey } from './keys.ts'
+import type { LogBatch } from './plan.ts'
 import { decodeRecord } from './record.ts'
 import { unseal, type CommandRecord } from './sealed.ts'
 import type { Storage } from './storage.ts'
@@ -32,7 +33,7 @@ export class Commands {
    * The result of the command's first append: under way, on disk, or made by `start` now.
    * @throws {EventStoreError} `ES_COMMAND_REUSED`, `ES_CORRUPT`, and what `start` throws.
    */
-  async run(commandId: string, batch: AtomicBatch, start: () => RunningCommand): Promise<BatchResult> {
+  async run(commandId: string, batch: LogBatch, start: () => RunningCommand): Promise<BatchResult> {
     const running = this.#running.get(commandId)
     if (running !== undefined) {
       assertSameStreams(commandId, batch, running.versions)
@@ -68,11 +69,13 @@ export class Commands {
   ): Promise<BatchResult> {
     const positions = Array.from({ length: count }, (_, index) => first + index)
     const records = await this.#storage.getMany(positions.map(eventKey))
-    const events = records.map((stored, index): RecordedEvent => {
+    const events = records.flatMap((stored, index): RecordedEvent[] => {
       const position = first + index
-      const record = decodeRecord(stored ?? '')
-      if (record.type === 'event' && record.event.position === position) return record.event
-      const detail = record.type === 'unreadable' ? record.detail : 'another record is there'
+      const decoded = decodeRecord(stored ?? '')
+      if (decoded.type === 'record' && decoded.record.event.position === position) {
+        return decoded.record.isStub ? [] : [decoded.record.event]
+      }
+      const detail = decoded.type === 'unreadable' ? decoded.detail : 'another record is there'
       throw corruptError(damage('unreadable', detail, { position }))
     })
     return { position: first + count - 1, events, versions, durability: 'fsync', duplicate: true }
@@ -82,7 +85,7 @@ export class Commands {
 /** One id for two different commands would give the second the first one's result. */
 const assertSameStreams = (
   commandId: string,
-  batch: AtomicBatch,
+  batch: LogBatch,
   versions: ReadonlyMap<string, number>,
 ): void => {
   const streams = new Set(batch.appends.map((append) => append.stream_id))

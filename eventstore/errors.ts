@@ -2,11 +2,15 @@
 
 /** What a caller tells errors apart by; `docs/errors.md` says when each happens and what to do. */
 export type EventStoreErrorCode =
+  | 'ES_BUSY'
   | 'ES_CLOSED'
   | 'ES_COMMAND_REUSED'
   | 'ES_CORRUPT'
   | 'ES_DATABASE_MISSING'
+  | 'ES_DISK_FULL'
   | 'ES_FORMAT'
+  | 'ES_IMPORT_REFUSED'
+  | 'ES_INDEX_DAMAGED'
   | 'ES_INVALID_EVENT'
   | 'ES_INVALID_OPTION'
   | 'ES_LOCKED'
@@ -18,6 +22,10 @@ export type EventStoreErrorCode =
   | 'ES_POISONED'
   | 'ES_POSITION_AHEAD'
   | 'ES_READ_FAILED'
+  | 'ES_STREAM_EXISTS'
+  | 'ES_SUBSCRIPTION_ACTIVE'
+  | 'ES_UNSUPPORTED'
+  | 'ES_UPCAST_FAILED'
   | 'ES_VERSION_CONFLICT'
   | 'ES_WRITE_UNKNOWN'
 

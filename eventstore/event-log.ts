@@ -15,6 +15,7 @@ import { admitBatch, admitReadOptions, admitStreamId } from './admission.ts'
 import type { BatchEnd } from './batch-auditor.ts'
 import { Commands, type RunningCommand } from './commands.ts'
 import { corruptError, damage } from './damage.ts'
+import type { EventStoreError } from './errors.ts'
 import type { NewEvent, RecordedEvent } from './event.ts'
 import type {
   AppendOptions,
@@ -24,20 +25,24 @@ import type {
   Durability,
   Entry,
   EventStore,
+  ImportBatch,
   ReadAllOptions,
   ReadStreamOptions,
+  RecordedStub,
   StreamHead,
   SubscribeOptions,
+  TruncateOptions,
   VerifyReport,
 } from './event-store.ts'
-import { GroupCommit, closedError, type WrittenGroup } from './group-commit.ts'
+import { GroupCommit, type WrittenGroup } from './group-commit.ts'
+import { busyError, closedError } from './write-errors.ts'
 import { HeadCache } from './head-cache.ts'
 import { entriesRange, entryKey, headsRange, nameOfKey } from './keys.ts'
 import { LiveTail } from './live-tail.ts'
 import { itemsOf } from './paged.ts'
-import { planBatch, type Plan } from './plan.ts'
-import { loadHead, openHead, publicHead, readHead, readStreamPages } from './read-stream.ts'
-import { scanLog } from './scan-log.ts'
+import { captureBatch, planBatch, type LogBatch, type Plan } from './plan.ts'
+import { loadHead, openHead, publicHead, readHead, readStreamPages, readWholeStream } from './read-stream.ts'
+import { scanLog, type LogPage } from './scan-log.ts'
 import { unseal } from './sealed.ts'
 import type { Storage } from './storage.ts'
 import { verifyLog } from './verify.ts'
@@ -50,11 +55,18 @@ export type EventLogOptions = {
   readonly clock?: () => number
   /** A new `event_id`; default a UUIDv7. */
   readonly newId?: () => string
-  /** Called when everything up to this end has reached the disk. */
-  readonly onSynced?: (end: BatchEnd) => void
+  /** When `whenFull` applies: events that wait to be written; default 10,000. */
+  readonly maxPendingEvents?: number
+  /** Called after each batch, before anybody is told of it. */
+  readonly onWritten?: (group: WrittenGroup) => void
+  /** Why the log is for reading only; left out if it is not. */
+  readonly refuseAppends?: EventStoreError
   /** Closes the storage and what else was opened for it. */
   readonly close: () => Promise<void>
 }
+
+const MAX_PENDING_EVENTS = 10_000
+const MAX_PENDING_SIZE = 64 * 1024 * 1024
 
 export class EventLog implements EventStore {
   readonly #storage: Storage
@@ -63,7 +75,8 @@ export class EventLog implements EventStore {
   readonly #heads: HeadCache
   readonly #now: () => string
   readonly #newId: () => string
-  readonly #onSynced: ((end: BatchEnd) => void) | undefined
+  readonly #onWritten: ((group: WrittenGroup) => void) | undefined
+  readonly #refuseAppends: EventStoreError | undefined
   readonly #closeStorage: () => Promise<void>
   readonly #commands: Commands
   /** Last position handed out; ahead of the disk while a write is under way. */
@@ -76,18 +89,20 @@ export class EventLog implements EventStore {
     const clock = options.clock ?? Date.now
     this.#now = timestamps(clock)
     this.#newId = options.newId ?? createEventIds(clock)
-    this.#onSynced = options.onSynced
+    this.#onWritten = options.onWritten
+    this.#refuseAppends = options.refuseAppends
     this.#closeStorage = options.close
     this.#reserved = end.position
     this.#commands = new Commands(options.storage)
     this.#heads = new HeadCache((stream_id) => loadHead(this.#storage, stream_id))
     this.#tail = new LiveTail({
       position: end.position,
-      read: (after) => this.#pages({ fromPosition: after }),
+      read: (after) => this.#pages({ fromPosition: after }, onlyEvents),
     })
     this.#writer = new GroupCommit({
       storage: options.storage,
       end,
+      bound: { events: options.maxPendingEvents ?? MAX_PENDING_EVENTS, size: MAX_PENDING_SIZE },
       onWritten: (group) => this.#written(group),
     })
   }
@@ -116,7 +131,7 @@ export class EventLog implements EventStore {
   readAll(options: ReadAllOptions = {}): AsyncIterable<RecordedEvent> {
     this.#assertOpen()
     admitReadOptions('readAll', options)
-    return itemsOf(this.#pages(options), throwIfAborted(options.signal))
+    return itemsOf(this.#pages(options, onlyEvents), throwIfAborted(options.signal))
   }
 
   async head(stream_id: string): Promise<StreamHead | undefined> {
@@ -147,6 +162,38 @@ export class EventLog implements EventStore {
         yield { key, value: entry.value }
       }
     }
+  }
+
+  readRecords(options: ReadAllOptions = {}): AsyncIterable<RecordedEvent | RecordedStub> {
+    this.#assertOpen()
+    admitReadOptions('readAll', options)
+    return itemsOf(this.#pages(options, withStubs), throwIfAborted(options.signal))
+  }
+
+  async truncate(stream_id: string, options: TruncateOptions): Promise<AppendResult> {
+    const { tombstone, expectedVersion } = options
+    this.#assertOpen()
+    admitBatch({ appends: [{ stream_id, events: [tombstone], expectedVersion }] })
+    const records = await readWholeStream(this.#storage, stream_id)
+    const archived = records.map(({ event }) => event)
+    // What was appended while we read makes the expected version wrong, and nothing is written.
+    const batch: LogBatch = {
+      appends: [{ stream_id, events: [tombstone], expectedVersion }],
+      archive: [{ stream_id, records: archived }],
+    }
+    return this.#admitted(batch, ({ versions, ...result }) => ({
+      ...result,
+      version: versions.get(stream_id) ?? 0,
+    }))
+  }
+
+  importBatch(batch: ImportBatch): Promise<BatchResult> {
+    return this.#admitted(batch, (result) => result)
+  }
+
+  async compact(): Promise<void> {
+    this.#assertOpen()
+    await this.#storage.compact?.()
   }
 
   position(): number {
@@ -198,7 +245,7 @@ export class EventLog implements EventStore {
   }
 
   /** Checks and plans a batch and takes its versions and positions, in one go. */
-  #reserve(batch: AtomicBatch): Plan {
+  #reserve(batch: LogBatch): Plan {
     const plan = planBatch(batch, {
       position: this.#reserved,
       headOf: (stream_id) => this.#heads.get(stream_id),
@@ -216,10 +263,20 @@ export class EventLog implements EventStore {
    */
   #submit<T>(batch: AtomicBatch, shape: (result: BatchResult) => T): Promise<T> {
     try {
-      this.#assertOpen()
-      this.#writer.assertOpen()
       admitBatch(batch)
-      const { commandId } = batch
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#admitted(batch, shape)
+  }
+
+  #admitted<T>(batch: LogBatch, shape: (result: BatchResult) => T): Promise<T> {
+    try {
+      this.#assertOpen()
+      if (this.#refuseAppends !== undefined) throw this.#refuseAppends
+      this.#writer.assertOpen()
+      const { commandId, whenFull = 'accept' } = batch
+      if (whenFull !== 'accept' && this.#writer.isFull) return this.#whenFull(batch, whenFull, shape)
       if (commandId === undefined) return this.#write(this.#reserve(batch), batch.durability, shape)
       return this.#commands.run(commandId, batch, () => this.#writeCommand(batch)).then(shape)
     } catch (error) {
@@ -227,7 +284,18 @@ export class EventLog implements EventStore {
     }
   }
 
-  #writeCommand(batch: AtomicBatch): RunningCommand {
+  async #whenFull<T>(
+    batch: LogBatch,
+    whenFull: 'wait' | 'refuse',
+    shape: (result: BatchResult) => T,
+  ): Promise<T> {
+    if (whenFull === 'refuse') throw busyError()
+    const kept = captureBatch(batch)
+    await this.#writer.room()
+    return this.#admitted({ ...kept, whenFull: 'accept' }, shape)
+  }
+
+  #writeCommand(batch: LogBatch): RunningCommand {
     const plan = this.#reserve(batch)
     return { versions: plan.versions, result: this.#write(plan, batch.durability, (result) => result) }
   }
@@ -239,26 +307,34 @@ export class EventLog implements EventStore {
     )
   }
 
-  #written({ events, end, durability }: WrittenGroup): void {
-    if (durability === 'fsync') this.#onSynced?.(end)
-    this.#tail.publish(events)
+  #written(group: WrittenGroup): void {
+    this.#onWritten?.(group)
+    this.#tail.publish(group.events, group.end.position)
   }
 
   /** Verified pages of the log up to where it ends now. */
-  async *#pages(options: ReadAllOptions): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
+  async *#pages<T>(
+    options: ReadAllOptions,
+    content: (page: LogPage) => readonly T[],
+  ): AsyncGenerator<readonly T[], void, undefined> {
     const { fromPosition: after = 0, signal } = options
     signal?.throwIfAborted()
     for await (const page of scanLog(this.#storage, { after, until: this.position(), signal })) {
       const [first] = page.damages
       if (first === undefined) {
-        yield page.events
+        yield content(page)
         continue
       }
-      yield page.events.slice(0, page.soundUntil)
+      yield content({ ...page, events: page.events.slice(0, page.soundUntil), stubs: [] })
       throw corruptError(first)
     }
   }
 }
+
+const onlyEvents = ({ events }: LogPage): readonly RecordedEvent[] => events
+
+const withStubs = ({ events, stubs }: LogPage): readonly (RecordedEvent | RecordedStub)[] =>
+  stubs.length === 0 ? events : [...events, ...stubs].sort((a, b) => a.position - b.position)
 
 /** The clock's time as text; many events share a millisecond. */
 const timestamps = (clock: () => number): (() => string) => {

@@ -8,6 +8,13 @@ export type ExpectedVersion = number | 'no_stream' | 'stream_exists' | 'any'
 /** `fsync`: on the platter before anyone is told. `os`: handed to the operating system. */
 export type Durability = 'fsync' | 'os'
 
+/**
+ * What an append does when more waits to be written than the store wants to hold: be taken all the same, wait
+ * for its turn (its expected version is checked then), or be refused. What comes from outside should not be
+ * taken without bound.
+ */
+export type WhenFull = 'accept' | 'wait' | 'refuse'
+
 export type AppendOptions = {
   /** Default `'any'`. */
   readonly expectedVersion?: ExpectedVersion
@@ -17,6 +24,8 @@ export type AppendOptions = {
   readonly commandId?: string
   /** An outcome of work that already happened: values JSON cannot carry are normalised and flagged, not refused. */
   readonly outcome?: boolean
+  /** Default `'accept'`. */
+  readonly whenFull?: WhenFull
 }
 
 export type AppendResult = {
@@ -47,6 +56,7 @@ export type AtomicBatch = {
   readonly durability?: Durability
   readonly commandId?: string
   readonly outcome?: boolean
+  readonly whenFull?: WhenFull
 }
 
 export type BatchResult = {
@@ -106,6 +116,29 @@ export type VerifyReport = {
   readonly problems: readonly IntegrityProblem[]
 }
 
+/** What is left of an event whose stream was archived: its place, and the hash that the chains need. */
+export type RecordedStub = {
+  readonly stub: true
+  readonly stream_id: string
+  readonly version: number
+  readonly position: number
+  readonly hash: string
+}
+
+/** Events that were recorded elsewhere, and what is left of archived ones among them: their hashes. */
+export type ImportBatch = Omit<AtomicBatch, 'appends'> & {
+  readonly appends: readonly (Omit<StreamAppend, 'events'> & {
+    readonly events: readonly (NewEvent | { readonly stub: string })[]
+  })[]
+}
+
+export type TruncateOptions = {
+  /** Says in the stream what became of its events; its last event from then on. */
+  readonly tombstone: NewEvent
+  /** The stream's version now; all events up to it go. */
+  readonly expectedVersion: number
+}
+
 export interface EventStore {
   /** Appends events to one stream. Resolves when they are as durable as asked. */
   append(stream_id: string, events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult>
@@ -127,6 +160,14 @@ export interface EventStore {
   follow(options?: SubscribeOptions): AsyncIterable<RecordedEvent>
   /** Reads everything and reports each record that does not hold. */
   verify(options?: { readonly signal?: AbortSignal }): Promise<VerifyReport>
+  /** The log with what is left of archived events, which every other read passes over. */
+  readRecords?(options?: ReadAllOptions): AsyncIterable<RecordedEvent | RecordedStub>
+  /** Removes a stream's events but for their hashes, and appends its tombstone, in one batch. */
+  truncate?(stream_id: string, options: TruncateOptions): Promise<AppendResult>
+  /** What an import appends with. */
+  importBatch?(batch: ImportBatch): Promise<BatchResult>
+  /** Gives back to the disk what was deleted and replaced. May take long; reads and appends go on. */
+  compact?(): Promise<void>
   /** Finishes what is being written, refuses the rest, closes. Idempotent. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

@@ -11,7 +11,6 @@
  * I4  A group is synced unless every append in it asked for no more than the operating system.
  */
 import type { BatchEnd } from './batch-auditor.ts'
-import { EventStoreError } from './errors.ts'
 import type { RecordedEvent } from './event.ts'
 import type { Durability } from './event-store.ts'
 import { batchKey, eventKey, headKey, streamKey } from './keys.ts'
@@ -19,6 +18,7 @@ import type { Plan } from './plan.ts'
 import { batchHash } from './record.ts'
 import { seal, type BatchNote, type BatchRecord, type HeadRecord } from './sealed.ts'
 import type { Storage, StorageBatch } from './storage.ts'
+import { closedError, notWrittenError, poisonedError, unknownError } from './write-errors.ts'
 
 /** Few enough that a thousand writers fill two groups: one is encoded while the other is written. */
 const MAX_EVENTS = 512
@@ -32,6 +32,8 @@ type Waiter = {
 type Group = {
   readonly batch: StorageBatch
   readonly events: RecordedEvent[]
+  /** Of every record, in order. */
+  readonly hashes: string[]
   readonly heads: Map<string, HeadRecord>
   readonly notes: BatchNote[]
   readonly waiters: Waiter[]
@@ -48,12 +50,16 @@ export type WrittenGroup = {
   readonly events: readonly RecordedEvent[]
   readonly end: BatchEnd
   readonly durability: Durability
+  /** Size of what was written, in characters. */
+  readonly size: number
 }
 
 export type GroupCommitOptions = {
   readonly storage: Storage
   /** Where the last batch on disk ends. */
   readonly end: BatchEnd
+  /** More than this waiting to be written is full: events, and characters of what they take. */
+  readonly bound: { readonly events: number; readonly size: number }
   /** Called after a group is as durable as asked, before its appends resolve. */
   readonly onWritten: (group: WrittenGroup) => void
 }
@@ -64,6 +70,10 @@ export class GroupCommit {
   readonly #queue: Group[] = []
   #end: BatchEnd
   #state: State = { type: 'open' }
+  /** What was taken and is not on disk. */
+  readonly #pending = { events: 0, size: 0 }
+  readonly #bound: GroupCommitOptions['bound']
+  #waitingForRoom: (() => void)[] = []
   #inFlight = false
   #scheduled = false
   #idle: (() => void)[] = []
@@ -71,6 +81,7 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#storage = options.storage
     this.#end = options.end
+    this.#bound = options.bound
     this.#onWritten = options.onWritten
   }
 
@@ -78,6 +89,16 @@ export class GroupCommit {
   assertOpen(): void {
     if (this.#state.type === 'closing') throw closedError()
     if (this.#state.type === 'poisoned') throw poisonedError(this.#state.cause)
+  }
+
+  get isFull(): boolean {
+    return this.#pending.events >= this.#bound.events || this.#pending.size >= this.#bound.size
+  }
+
+  /** Resolves when there is room, in the order of calls; also when there will never be any again. */
+  async room(): Promise<void> {
+    if (!this.isFull && this.#waitingForRoom.length === 0) return
+    await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve))
   }
 
   /** Takes a plan whose versions and positions are reserved; resolves with what `result` makes of it. */
@@ -94,6 +115,7 @@ export class GroupCommit {
   /** Writes what was taken, then refuses more. */
   async close(): Promise<void> {
     if (this.#state.type === 'open') this.#state = { type: 'closing' }
+    this.#giveRoom()
     if (!this.#inFlight && this.#queue.length === 0) return
     await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
@@ -102,12 +124,13 @@ export class GroupCommit {
     const last = this.#queue.at(-1)
     const fits =
       last !== undefined &&
-      last.events.length + plan.events.length <= MAX_EVENTS &&
+      last.hashes.length + plan.records.length <= MAX_EVENTS &&
       last.size + plan.size <= MAX_SIZE
     if (fits) return last
     const group: Group = {
       batch: this.#storage.batch(),
       events: [],
+      hashes: [],
       heads: new Map(),
       notes: [],
       waiters: [],
@@ -120,18 +143,22 @@ export class GroupCommit {
 
   /** Puts what is final into the batch at once, while another write may be in flight; heads change until the end. */
   #collect(group: Group, plan: Plan): void {
-    plan.events.forEach((event, index) => {
-      group.batch.put(eventKey(event.position), plan.records[index] ?? '')
-      group.batch.put(streamKey(event.stream_id, event.version), String(event.position))
-      group.events.push(event)
-    })
+    for (const { stream_id, version, position, hash, value } of plan.records) {
+      group.batch.put(eventKey(position), value)
+      group.batch.put(streamKey(stream_id, version), String(position))
+      group.hashes.push(hash)
+    }
+    group.events.push(...plan.events)
     for (const { key, value, note } of plan.entries) {
       if (value === undefined) group.batch.del(key)
       else group.batch.put(key, value)
-      group.notes.push(note)
+      if (note !== undefined) group.notes.push(note)
     }
+    group.notes.push(...plan.notes)
     for (const [stream_id, head] of plan.heads) group.heads.set(stream_id, head)
     group.size += plan.size
+    this.#pending.events += plan.records.length
+    this.#pending.size += plan.size
   }
 
   /**
@@ -158,14 +185,25 @@ export class GroupCommit {
       return
     }
     this.#inFlight = false
+    this.#pending.events -= group.hashes.length
+    this.#pending.size -= group.size
     const durability = group.sync ? 'fsync' : 'os'
     const end = this.#end
     // What waits is written while those who waited for this one work out what comes next.
     if (this.#isWorthWriting(group)) void this.#writeNext()
-    this.#onWritten({ events: group.events, end, durability })
+    this.#onWritten({ events: group.events, end, durability, size: group.size })
     for (const waiter of group.waiters) waiter.resolve(durability)
+    this.#giveRoom()
     if (this.#queue.length > 0) this.#schedule()
     else if (!this.#inFlight) this.#announceIdle()
+  }
+
+  /** Lets in as many as there is room for, if each brings one event. */
+  #giveRoom(): void {
+    const stopped = this.#state.type !== 'open'
+    const free = stopped ? this.#waitingForRoom.length : this.#bound.events - this.#pending.events
+    if (!stopped && this.isFull) return
+    for (const enter of this.#waitingForRoom.splice(0, free)) enter()
   }
 
   /** A small group rather waits for those who were woken, or two writers would drift apart for ever. */
@@ -175,19 +213,18 @@ export class GroupCommit {
   }
 
   async #write(group: Group): Promise<void> {
-    const { batch, events, notes } = group
+    const { batch, hashes, notes } = group
     // Appends that only asked whether a version holds.
-    if (events.length === 0 && notes.length === 0) return
+    if (hashes.length === 0 && notes.length === 0) return
     for (const [stream_id, head] of group.heads) {
       const key = headKey(stream_id)
       batch.put(key, seal(key, head))
     }
     const { position, turn, hash } = this.#end
-    const hashes = events.map((event) => event.hash)
     const noted = notes.length === 0 ? undefined : notes
     const end: BatchEnd = {
-      position: position + events.length,
-      turn: events.length === 0 ? turn + 1 : 0,
+      position: position + hashes.length,
+      turn: hashes.length === 0 ? turn + 1 : 0,
       hash: batchHash(hash, { notes: noted, hashes }),
     }
     const key = batchKey(end.position, end.turn)
@@ -209,6 +246,7 @@ export class GroupCommit {
       group.batch.discard()
       for (const waiter of group.waiters) waiter.reject(notWrittenError(cause))
     }
+    this.#giveRoom()
     this.#announceIdle()
   }
 
@@ -216,37 +254,3 @@ export class GroupCommit {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 }
-
-const reason = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
-
-export const closedError = (): EventStoreError =>
-  new EventStoreError('ES_CLOSED', {
-    happened: 'The event store is closed',
-    expected: 'Expected an open store',
-    remedy: 'Open the store again, and call close() only after the last use',
-  })
-
-const poisonedError = (cause: unknown): EventStoreError =>
-  new EventStoreError('ES_POISONED', {
-    happened: `An earlier write failed (${reason(cause)}), so the store takes no more appends; nothing was written`,
-    expected: 'Expected every write to succeed: after a failure LevelDB may acknowledge what it will lose',
-    remedy: 'Remove the cause (is the disk full?), close this store and open it again',
-    cause,
-  })
-
-const unknownError = (cause: unknown): EventStoreError =>
-  new EventStoreError('ES_WRITE_UNKNOWN', {
-    happened: `The write failed (${reason(cause)}); whether the events are on disk is unknown`,
-    expected: 'Expected the disk to take the write',
-    remedy:
-      'Close and open the store, then append again with the same commandId: it finds the first result if there is one',
-    cause,
-  })
-
-const notWrittenError = (cause: unknown): EventStoreError =>
-  new EventStoreError('ES_NOT_WRITTEN', {
-    happened: `A write before this one failed (${reason(cause)}); these events were not written`,
-    expected: 'Expected the write before to succeed',
-    remedy: 'Close and open the store, then append again',
-    cause,
-  })

@@ -9,19 +9,37 @@ export type {
   Entry,
   EventStore,
   ExpectedVersion,
+  ImportBatch,
   IntegrityProblem,
   ReadAllOptions,
   ReadStreamOptions,
+  RecordedStub,
   StreamAppend,
   StreamHead,
   SubscribeOptions,
+  TruncateOptions,
   VerifyReport,
 } from './event-store.ts'
+export { archiveStreams, STREAM_ARCHIVED } from './archive.ts'
+export type { ArchivedStream, ArchiveOptions } from './archive.ts'
+export { fromCloudEvent, toCloudEvent } from './cloud-events.ts'
+export type { CloudEvent } from './cloud-events.ts'
+export { subscribeDurably } from './durable-subscription.ts'
+export type { DurableSubscriptionOptions } from './durable-subscription.ts'
 export { EventStoreError, isEventStoreError } from './errors.ts'
 export type { EventStoreErrorCode } from './errors.ts'
-export { openLevelEventStore } from './level-event-store.ts'
+export type { EventIndexes, IndexQuery, TimeQuery } from './event-indexes.ts'
+export { exportLog } from './export-log.ts'
+export type { ExportOptions, ExportProgress } from './export-log.ts'
+export { importLog, verifyExport } from './import-log.ts'
+export type { ImportOptions, ImportProgress, ImportReport } from './import-log.ts'
+export { openLevelEventStore, openLevelIndexes, openLevelSnapshots, salvage } from './level-event-store.ts'
 export type { LevelEventStoreOptions } from './level-event-store.ts'
-export { createMemoryEventStore } from './memory-event-store.ts'
+export { createMemoryEventStore, createMemoryIndexes, createMemorySnapshots } from './memory-event-store.ts'
 export type { MemoryEventStoreOptions } from './memory-event-store.ts'
 export { readStoreOwner } from './owner.ts'
 export type { StoreOwner, StoreOwnership } from './owner.ts'
+export type { SalvageOptions, SalvageReport } from './salvage.ts'
+export type { Snapshot, SnapshotOptions, Snapshots } from './snapshots.ts'
+export { withUpcasters } from './upcasters.ts'
+export type { Upcaster } from './upcasters.ts'

@@ -34,6 +34,21 @@ export const headKey = (stream_id: string): string => HEAD + stream_id
 export const entryKey = (key: string): string => ENTRY + key
 export const commandKey = (commandId: string): string => COMMAND + commandId
 
+/** What a key is of, for who reads keys without having asked for a family. */
+export const familyOf = (key: string): 'event' | 'stream' | 'entry' | 'command' | 'other' => {
+  switch (key[0]) {
+    case EVENT:
+      return 'event'
+    case STREAM:
+      return 'stream'
+    case ENTRY:
+      return 'entry'
+    case COMMAND:
+      return 'command'
+    default:
+      return 'other'
+  }
+}
 export const isEventKey = (key: string): boolean => key.startsWith(EVENT)
 export const isStreamKey = (key: string): boolean => key.startsWith(STREAM)
 /** Where a batch ends, if this is a batch's key. */
@@ -67,10 +82,16 @@ const afterPrefix = (prefix: string): string => {
   throw new RangeError('no text is after every text with this prefix')
 }
 
-const familyFrom = (family: string, prefix: string): KeyRange => ({
-  gte: family + prefix,
-  lt: afterPrefix(family + prefix),
-})
+/** Snapshots live in a storage of their own. */
+const SNAPSHOT = 'p'
+export const snapshotKey = (stream_id: string, version: number): string =>
+  SNAPSHOT + stream_id + SEPARATOR + fixed(version, VERSION_WIDTH)
+
+/** Every key that begins with a text. */
+export const rangeOfPrefix = (prefix: string): KeyRange => ({ gte: prefix, lt: afterPrefix(prefix) })
+export const everything: KeyRange = { gte: '\u0000', lt: '\u{10FFFF}' }
+
+const familyFrom = (family: string, prefix: string): KeyRange => rangeOfPrefix(family + prefix)
 
 /** Events after `after`, up to and including `last`. */
 export const eventRange = (after: number, last: number): KeyRange => ({
@@ -92,3 +113,5 @@ export const wholeLog: KeyRange = familyFrom(EVENT, '')
 export const wholeCommands: KeyRange = familyFrom(COMMAND, '')
 export const headsRange = (prefix: string): KeyRange => familyFrom(HEAD, prefix)
 export const entriesRange = (prefix: string): KeyRange => familyFrom(ENTRY, prefix)
+export const snapshotRange = (stream_id: string): KeyRange => familyFrom(SNAPSHOT, stream_id + SEPARATOR)
+export const wholeSnapshots: KeyRange = familyFrom(SNAPSHOT, '')

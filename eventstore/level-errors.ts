@@ -1,7 +1,7 @@
 /** What LevelDB complains of, in the store's terms. */
 import { corruptError, damage } from './damage.ts'
 import { EventStoreError } from './errors.ts'
-import { closedError } from './group-commit.ts'
+import { closedError } from './write-errors.ts'
 import { readStoreOwner } from './owner.ts'
 import { databasePath } from './store-folder.ts'
 
@@ -41,11 +41,21 @@ export const rethrow = (error: unknown): never => {
   }
 }
 
+/** Whether an error says that the database is open already. */
+export const isLocked = (error: unknown): boolean =>
+  codeOf(error) === 'LEVEL_LOCKED' || (error instanceof Error && codeOf(error.cause) === 'LEVEL_LOCKED')
+
+/** Whether an error, or what caused it, says that the disk is full. */
+export const isOutOfSpace = (error: unknown): boolean => {
+  if (codeOf(error) === 'ENOSPC' || messageOf(error).includes('No space left on device')) return true
+  return error instanceof Error && error.cause !== undefined && isOutOfSpace(error.cause)
+}
+
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 export const openError = async (path: string, error: unknown): Promise<EventStoreError> => {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  if (codeOf(cause) === 'LEVEL_LOCKED') return lockedError(path, error)
+  if (isLocked(error)) return lockedError(path, error)
   const corrupt = codeOf(cause) === 'LEVEL_CORRUPTION'
   return new EventStoreError(corrupt ? 'ES_CORRUPT' : 'ES_OPEN_FAILED', {
     happened: `LevelDB cannot open ${databasePath(path)} (${messageOf(cause)})`,

@@ -1,24 +1,19 @@
-/** The store on disk: LevelDB behind the storage port, and the procedure that opens it. Alone imports `level`. */
+/** The store on disk: LevelDB behind the storage port. No other file imports `level`. */
 import { open as openFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ClassicLevel } from 'classic-level'
 import { Level } from 'level'
-import { v7 } from 'uuid'
-import { corruptError, damage, type Damage } from './damage.ts'
-import { EventStoreError } from './errors.ts'
+import type { Damage } from './damage.ts'
+import { openDerivedFolder } from './derived-folder.ts'
+import { EventIndexes } from './event-indexes.ts'
 import type { EventStore } from './event-store.ts'
-import { EventLog } from './event-log.ts'
-import { checkFiles, type FileCheck } from './file-check.ts'
-import { HighWater, readHighWater } from './high-water.ts'
-import { FORMAT_KEY } from './keys.ts'
-import { ignoreMissing, lockedError, openError, read, rethrow } from './level-errors.ts'
-import { countUncleanEnds, readStoreOwner, removeStoreOwner, writeStoreOwner } from './owner.ts'
+import { everything } from './keys.ts'
+import { ignoreMissing, read, rethrow } from './level-errors.ts'
 import { locateFileDamage } from './locate-file-damage.ts'
-import { checkAtOpen } from './open-check.ts'
-import { readDroppedBytes } from './recovery-report.ts'
-import { seal, unseal, type FormatRecord } from './sealed.ts'
-import type { KeyValue, ScanOptions, Storage, StorageBatch, StorageSnapshot, StorageView } from './storage.ts'
-import { assertFormat, databasePath, FORMAT, inspectFolder, writeMarker } from './store-folder.ts'
+import { openFolder, type FolderStorage, type OpenFolderOptions } from './open-folder.ts'
+import { salvageFolder, type SalvageOptions, type SalvageReport } from './salvage.ts'
+import { Snapshots, type SnapshotOptions } from './snapshots.ts'
+import type { KeyValue, ScanOptions, StorageBatch, StorageSnapshot, StorageView } from './storage.ts'
 
 export type LevelEventStoreOptions = {
   /** A folder of the store's own. */
@@ -29,6 +24,8 @@ export type LevelEventStoreOptions = {
   readonly clock?: () => number
   /** A new `event_id`; default a UUIDv7. */
   readonly newId?: () => string
+  /** When `whenFull` of an append applies: events that wait to be written; default 10,000. */
+  readonly maxPendingEvents?: number
 }
 
 type Database = ClassicLevel
@@ -42,98 +39,60 @@ const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 /**
  * Opens the store in a folder, which belongs to one process at a time.
  * @throws {EventStoreError} `ES_LOCKED`, `ES_NOT_FOUND`, `ES_DATABASE_MISSING`, `ES_FORMAT`,
- *   `ES_NOT_A_STORE`, `ES_CORRUPT`, `ES_OPEN_FAILED`.
+ *   `ES_NOT_A_STORE`, `ES_CORRUPT`, `ES_DISK_FULL`, `ES_OPEN_FAILED`.
  */
 export const openLevelEventStore = async (options: LevelEventStoreOptions): Promise<EventStore> => {
-  const { path, create = true, clock = Date.now, newId } = options
-  const now = (): string => new Date(clock()).toISOString()
-  const folder = await inspectFolder(path, create)
-  const reached = await readHighWater(path)
-  const uncleanEnds = await countUncleanEnds(path)
-  if (folder.type === 'store') await checkUnopened(path, { reached, uncleanEnds })
-  const storage = new LevelStorage(await openDatabase(path, folder.type === 'empty'))
-  const opened: AsyncDisposable[] = [disposable(() => storage.close())]
-  const closeAll = async (): Promise<void> => {
-    for (const resource of opened.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
+  const { path, create = true, clock = Date.now, newId, maxPendingEvents } = options
+  const log = {
+    clock,
+    ...(newId === undefined ? {} : { newId }),
+    ...(maxPendingEvents === undefined ? {} : { maxPendingEvents }),
   }
-  try {
-    const format = await readFormat(storage, { path, isNew: folder.type === 'empty', now })
-    if (folder.type === 'empty' || folder.marker === undefined) {
-      await writeMarker(path, { format: format.format, id: format.id, created_at: format.created_at })
-    }
-    await writeStoreOwner(path, { startedAt: now(), uncleanEnds })
-    opened.push(disposable(() => removeStoreOwner(path)))
-    const end = await checkAtOpen(storage, { reached, dropped: await readDroppedBytes(path) })
-    const highWater = await HighWater.open(path)
-    opened.push(disposable(() => highWater.close()))
-    return new EventLog({
-      storage,
-      end,
-      clock,
-      ...(newId === undefined ? {} : { newId }),
-      onSynced: (synced) => highWater.note(synced),
-      close: closeAll,
-    })
-  } catch (error) {
-    await closeAll()
-    throw error
-  }
+  return openFolder({ path, create, log, openStorage })
 }
 
-/** A store that is open elsewhere changes while it is looked at; that it is locked is what matters then. */
-const checkUnopened = async (path: string, check: Omit<FileCheck, 'folder'>): Promise<void> => {
-  try {
-    await checkFiles({ ...check, folder: databasePath(path) })
-  } catch (error) {
-    const { type } = await readStoreOwner(path)
-    if (type !== 'live') throw error
-    throw await lockedError(path, error)
-  }
+/**
+ * Copies what verifies out of a damaged store into a new folder, and names what is lost.
+ * @throws {EventStoreError} `ES_LOCKED`, `ES_STREAM_EXISTS`, and what opening the new store throws.
+ */
+export const salvage = async (options: SalvageOptions): Promise<SalvageReport> =>
+  salvageFolder(options, {
+    openStore: (path) => openLevelEventStore({ path }),
+    openScratch: async (folder) => openStorage({ folder, create: true }),
+  })
+
+/**
+ * Opens indexes of a store in a folder of their own; they are built, or go on, in the background.
+ * @throws {EventStoreError} `ES_LOCKED`.
+ */
+export const openLevelIndexes = async (options: {
+  readonly store: EventStore
+  readonly path: string
+}): Promise<EventIndexes> => {
+  const storage = await openDerivedFolder(options.path, openStorage)
+  return new EventIndexes({ store: options.store, storage, close: () => storage.close() })
 }
 
-const disposable = (dispose: () => Promise<void>): AsyncDisposable => ({ [Symbol.asyncDispose]: dispose })
+/**
+ * Opens snapshots in a folder of their own.
+ * @throws {EventStoreError} `ES_LOCKED`, `ES_INVALID_OPTION`.
+ */
+export const openLevelSnapshots = async (
+  options: SnapshotOptions & { readonly path: string },
+): Promise<Snapshots> => {
+  const storage = await openDerivedFolder(options.path, openStorage)
+  return new Snapshots(storage, { ...options, close: () => storage.close() })
+}
 
-const openDatabase = async (path: string, createIfMissing: boolean): Promise<Database> => {
+/** Opens LevelDB; its trouble comes out as it is. */
+const openStorage: OpenFolderOptions['openStorage'] = async ({ folder, create }) => {
   // In Node, `level` is `classic-level`; its own types say no more than what browsers can do as well.
-  const database = new Level(databasePath(path), {
-    createIfMissing,
+  const database = new Level(folder, {
+    createIfMissing: create,
     writeBufferSize: WRITE_BUFFER_BYTES,
   }) as unknown as Database
-  try {
-    await database.open()
-    return database
-  } catch (error) {
-    throw await openError(path, error)
-  }
-}
-
-type FormatContext = { readonly path: string; readonly isNew: boolean; readonly now: () => string }
-
-/** What the database says of itself; written now if it was just created, or its creation was cut off. */
-const readFormat = async (
-  storage: LevelStorage,
-  { path, isNew, now }: FormatContext,
-): Promise<FormatRecord> => {
-  const stored = storage.getSync(FORMAT_KEY)
-  if (stored !== undefined) {
-    const format = unseal<FormatRecord>(FORMAT_KEY, stored)
-    if (format.type === 'damaged')
-      throw corruptError(damage('unreadable', `the format record: ${format.detail}`, {}))
-    assertFormat(format.value.format)
-    return format.value
-  }
-  if (!isNew && !(await storage.isEmpty())) {
-    throw new EventStoreError('ES_NOT_A_STORE', {
-      happened: `The database in ${databasePath(path)} was not made by this package, or lost its format record`,
-      expected: 'Expected an event store or an empty folder',
-      remedy: 'Give the store a folder of its own, or restore this one from a backup',
-    })
-  }
-  const format: FormatRecord = { format: FORMAT, id: v7(), created_at: now() }
-  const batch = storage.batch()
-  batch.put(FORMAT_KEY, seal(FORMAT_KEY, format))
-  await batch.write({ sync: true })
-  return format
+  await database.open()
+  return new LevelStorage(database)
 }
 
 /** Reads of the database, or of a snapshot of it. */
@@ -194,7 +153,7 @@ class LevelSnapshot extends LevelView implements StorageSnapshot {
   }
 }
 
-class LevelStorage extends LevelView implements Storage {
+class LevelStorage extends LevelView implements FolderStorage {
   readonly #db: Database
   /** Whether something was written that no sync has covered yet. */
   #unsynced = false
@@ -224,6 +183,10 @@ class LevelStorage extends LevelView implements Storage {
 
   snapshot(): StorageSnapshot {
     return new LevelSnapshot(this.#db)
+  }
+
+  async compact(): Promise<void> {
+    await this.#db.compactRange(everything.gte, everything.lt)
   }
 
   async locateDamage(options: { last: number; signal?: AbortSignal | undefined }): Promise<Damage[]> {

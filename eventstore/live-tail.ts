@@ -1,7 +1,7 @@
 /**
  * Catch up, then follow: one reader of the disk until it is level with the log, then of what is published.
  *
- * Owns the last events published (a bounded ring) and who waits for the next. Never holds back events for
+ * Owns the last events published (a bounded ring, without gaps) and who waits for the next. Never holds back events for
  * a slow reader: one that falls behind the ring reads the log again.
  *
  * I1  A reader's cursor is the position of the last event it was given; the next it is given is the one
@@ -42,12 +42,13 @@ export class LiveTail {
     return this.#position
   }
 
-  /** Makes events known that are on disk now. */
-  publish(events: readonly RecordedEvent[]): void {
-    const last = events.at(-1)
-    if (last === undefined) return
-    this.#position = last.position
-    this.#ring.push(...events)
+  /** Makes events known that are on disk now; the log ends at `position` with them. */
+  publish(events: readonly RecordedEvent[], position: number): void {
+    if (position === this.#position) return
+    const isGapless = position - this.#position === events.length
+    this.#position = position
+    if (isGapless) this.#ring.push(...events)
+    else this.#ring = []
     if (this.#ring.length > RING * 2) this.#ring = this.#ring.slice(-RING)
     for (const sink of Array.from(this.#sinks)) sink(events)
     this.#wake()
@@ -101,10 +102,13 @@ export class LiveTail {
     try {
       this.#assertReached(cursor)
       while (!subscriber.closed && cursor < this.#position) {
+        const until = this.#position
         for await (const page of this.#behind(cursor)) {
           push(page)
           if (subscriber.closed) break
         }
+        // Of archived events there is nothing to push.
+        cursor = Math.max(cursor, until)
       }
     } catch (error) {
       subscriber.error(error)
@@ -127,11 +131,13 @@ export class LiveTail {
         await this.#more(signal)
         continue
       }
+      const until = this.#position
       try {
         for await (const page of this.#behind(cursor)) {
           cursor = page.at(-1)?.position ?? cursor
           yield page
         }
+        cursor = Math.max(cursor, until)
       } catch (error) {
         // A read that was cut off by close() or by the reader is an end, not a failure.
         if (!this.#isOver(signal)) throw error

@@ -13,7 +13,7 @@ const PAGE = 1000
 type Operation = { readonly key: string; readonly value: string | undefined }
 
 /** The order of two texts by their UTF-8 bytes, which is that of their code points. */
-export const compareKeys = (left: string, right: string): number => {
+const compareKeys = (left: string, right: string): number => {
   const length = Math.min(left.length, right.length)
   for (let index = 0; index < length; index += 1) {
     const a = left.charCodeAt(index)

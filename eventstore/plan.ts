@@ -6,33 +6,49 @@
 import { pathOfEvent, pathOfField } from './admission.ts'
 import { EventStoreError } from './errors.ts'
 import type { NewEvent, RecordedEvent } from './event.ts'
-import type { AtomicBatch, ExpectedVersion, StreamAppend } from './event-store.ts'
-import { commandKey, entryKey } from './keys.ts'
+import type { ExpectedVersion, ImportBatch } from './event-store.ts'
+import { commandKey, entryKey, eventKey } from './keys.ts'
 import { copyAsJson } from './payload.ts'
-import { encodeRecord, GENESIS, withHash, type EventBody } from './record.ts'
+import { encodeRecord, encodeStub, GENESIS, withHash, type EventBody, type Stub } from './record.ts'
 import { checksumOf, seal, type BatchNote, type CommandRecord, type HeadRecord } from './sealed.ts'
 
 /** A value to be stored beside the events, or deleted. */
 export type PlannedEntry = {
   readonly key: string
   readonly value: string | undefined
-  /** How the link of the batch remembers it. */
-  readonly note: BatchNote
+  /** How the link of the batch remembers it, if it does. */
+  readonly note?: BatchNote
 }
+
+/** One record of the log as it will be stored. */
+export type PlannedRecord = Stub & { readonly hash: string; readonly value: string }
 
 export type Plan = {
   /** In the order of their positions. */
   readonly events: readonly RecordedEvent[]
-  /** The stored text of each event. */
-  readonly records: readonly string[]
+  /** The events as they will be stored, and stubs that were imported with them. */
+  readonly records: readonly PlannedRecord[]
   readonly heads: ReadonlyMap<string, HeadRecord>
   readonly entries: readonly PlannedEntry[]
+  /** What the link of the batch remembers beside the entries. */
+  readonly notes: readonly BatchNote[]
   readonly versions: ReadonlyMap<string, number>
   /** Position of the last event after this plan. */
   readonly position: number
   /** Size of what will be written, in characters. */
   readonly size: number
 }
+
+/** Records of one stream that become stubs, up to and including the last of them. */
+export type Archived = {
+  readonly stream_id: string
+  readonly records: readonly (Stub & { readonly hash: string })[]
+}
+
+/** A batch with what no caller may ask for directly. */
+export type LogBatch = ImportBatch & { readonly archive?: readonly Archived[] }
+
+type LogAppend = LogBatch['appends'][number]
 
 export type PlanContext = {
   /** Last position handed out. */
@@ -46,21 +62,23 @@ type Draft = {
   position: number
   size: number
   readonly events: RecordedEvent[]
-  readonly records: string[]
+  readonly records: PlannedRecord[]
   readonly heads: Map<string, HeadRecord>
+  readonly notes: BatchNote[]
   readonly versions: Map<string, number>
 }
 
 /**
  * @throws {EventStoreError} `ES_VERSION_CONFLICT`, `ES_NOT_SERIALISABLE`.
  */
-export const planBatch = (batch: AtomicBatch, context: PlanContext): Plan => {
+export const planBatch = (batch: LogBatch, context: PlanContext): Plan => {
   const draft: Draft = {
     position: context.position,
     size: 0,
     events: [],
     records: [],
     heads: new Map(),
+    notes: [],
     versions: new Map(),
   }
   const outcome = batch.outcome ?? false
@@ -71,13 +89,52 @@ export const planBatch = (batch: AtomicBatch, context: PlanContext): Plan => {
     draftStream(draft, { append, head, at, outcome, context })
   }
   const entries = planEntries(batch, outcome)
+  for (const archived of batch.archive ?? []) {
+    entries.push(...planArchive(archived))
+    draft.notes.push(['archived', archived.stream_id, String(archived.records.at(-1)?.version ?? 0)])
+  }
   if (batch.commandId !== undefined) entries.push(planCommand(batch.commandId, draft))
   for (const entry of entries) draft.size += entry.key.length + (entry.value?.length ?? 0)
   return { ...draft, entries }
 }
 
+/**
+ * The batch with everything in it copied, for one that is planned later: what its caller changes meanwhile
+ * must not change what it asked for.
+ * @throws {EventStoreError} `ES_NOT_SERIALISABLE`.
+ */
+export const captureBatch = (batch: LogBatch): LogBatch => {
+  const outcome = batch.outcome ?? false
+  const appends = batch.appends.map((append, index) => ({
+    ...append,
+    events: append.events.map((event, place) => {
+      if ('stub' in event) return event
+      return captureEvent(event, { outcome, at: () => pathOfEvent(batch, index, place) })
+    }),
+  }))
+  const entries = (batch.entries ?? []).map(({ key, value }, index) => {
+    if (value === undefined) return { key, value }
+    return { key, value: copyAsJson(value, { root: () => `entries[${index}].value`, outcome }).value }
+  })
+  return { ...batch, appends, entries }
+}
+
+type Capture = { readonly outcome: boolean; readonly at: () => string }
+
+const captureEvent = (event: NewEvent, { outcome, at }: Capture): NewEvent => {
+  const payload = copyAsJson(event.payload, { root: () => pathOfField(at(), 'payload'), outcome })
+  const state = copyAsJson(event.state, { root: () => pathOfField(at(), 'state'), outcome })
+  const normalized = [...(event.normalized ?? []), ...payload.normalized, ...state.normalized]
+  return {
+    ...event,
+    payload: payload.value,
+    state: state.value,
+    ...(normalized.length === 0 ? {} : { normalized }),
+  }
+}
+
 type StreamDraft = {
-  readonly append: StreamAppend
+  readonly append: LogAppend
   readonly head: HeadRecord | undefined
   readonly at: (place: number) => string
   readonly outcome: boolean
@@ -85,29 +142,37 @@ type StreamDraft = {
 }
 
 const draftStream = (draft: Draft, { append, head, at, outcome, context }: StreamDraft): void => {
+  const { stream_id, events } = append
   let last = head
-  for (const [place, event] of append.events.entries()) {
+  for (const [place, event] of events.entries()) {
     draft.position += 1
-    const body = bodyOf(event, {
-      stream_id: append.stream_id,
-      version: (last?.version ?? 0) + 1,
-      position: draft.position,
-      at: () => at(place),
-      outcome,
-      context,
-    })
+    const { position } = draft
+    const version = (last?.version ?? 0) + 1
+    if ('stub' in event) {
+      const { stub: hash } = event
+      const value = encodeStub({ stream_id, version, position }, hash)
+      keep(draft, { stream_id, version, position, hash, value })
+      draft.notes.push(['archived', stream_id, String(version)])
+      last = headAfter(last, { version, position, machine: '', state: null }, hash)
+      continue
+    }
+    const body = bodyOf(event, { stream_id, version, position, at: () => at(place), outcome, context })
     const { hash, value } = encodeRecord(body, last?.hash ?? GENESIS)
     draft.events.push(withHash(body, hash))
-    draft.records.push(value)
-    draft.size += value.length
+    keep(draft, { stream_id, version, position, hash, value })
     last = headAfter(last, body, hash)
   }
-  if (last !== undefined && append.events.length > 0) draft.heads.set(append.stream_id, last)
-  draft.versions.set(append.stream_id, last?.version ?? 0)
+  if (last !== undefined && events.length > 0) draft.heads.set(stream_id, last)
+  draft.versions.set(stream_id, last?.version ?? 0)
+}
+
+const keep = (draft: Draft, record: PlannedRecord): void => {
+  draft.records.push(record)
+  draft.size += record.value.length
 }
 
 /** A head as it is after one more event; machine and state stay known through events that name none. */
-export const headAfter = (
+const headAfter = (
   head: HeadRecord | undefined,
   event: Pick<RecordedEvent, 'version' | 'position' | 'machine' | 'state'>,
   hash: string,
@@ -156,7 +221,10 @@ const bodyOf = (event: NewEvent, placement: Placement): EventBody => {
   return body
 }
 
-const planEntries = (batch: AtomicBatch, outcome: boolean): PlannedEntry[] =>
+const planArchive = ({ records }: Archived): PlannedEntry[] =>
+  records.map((record) => ({ key: eventKey(record.position), value: encodeStub(record, record.hash) }))
+
+const planEntries = (batch: LogBatch, outcome: boolean): PlannedEntry[] =>
   (batch.entries ?? []).map((entry, index) => {
     const key = entryKey(entry.key)
     if (entry.value === undefined) return { key, value: undefined, note: ['del', entry.key] }
@@ -201,7 +269,7 @@ const expectation = (expected: ExpectedVersion): string => {
   }
 }
 
-const assertExpected = (append: StreamAppend, actual: number): void => {
+const assertExpected = (append: LogAppend, actual: number): void => {
   const expected = append.expectedVersion ?? 'any'
   if (holds(expected, actual)) return
   throw new EventStoreError('ES_VERSION_CONFLICT', {

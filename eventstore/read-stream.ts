@@ -3,7 +3,7 @@ import { corruptError, damage } from './damage.ts'
 import type { RecordedEvent } from './event.ts'
 import type { ReadStreamOptions, StreamHead } from './event-store.ts'
 import { eventKey, headKey, streamKey, streamOfKey, streamRange } from './keys.ts'
-import { continues, decodeRecord, GENESIS } from './record.ts'
+import { checksumFault, continues, GENESIS, parseRecord, type ParsedRecord, type Stub } from './record.ts'
 import { unseal, type HeadRecord } from './sealed.ts'
 import type { Storage } from './storage.ts'
 
@@ -61,39 +61,59 @@ function* pagesDown(low: number, high: number): Generator<VersionRange> {
 type Stretch = VersionRange & { readonly stream_id: string; readonly head: HeadRecord | undefined }
 
 const readVersions = async (storage: Storage, stretch: Stretch): Promise<RecordedEvent[]> => {
+  const records = await readRecords(storage, stretch)
+  return records.filter(({ isStub }) => !isStub).map(({ event }) => event)
+}
+
+/** The records of a stretch, verified, stubs among them. */
+const readRecords = async (storage: Storage, stretch: Stretch): Promise<ParsedRecord[]> => {
   const { stream_id, from, to, head } = stretch
   // One more before the first: its hash is what the first must follow.
   const start = Math.max(1, from - 1)
   const index = await storage.range(streamRange(stream_id, start, to))
   const positions = positionsOf(index, { stream_id, from: start, to, head })
-  const records = await storage.getMany(positions.map(eventKey))
-  const events: RecordedEvent[] = []
-  let previous = GENESIS
+  const stored = await storage.getMany(positions.map(eventKey))
+  const records: ParsedRecord[] = []
+  let previous = start === 1 ? GENESIS : undefined
   for (const [offset, position] of positions.entries()) {
     const version = start + offset
-    const place = { stream_id, version, position }
-    const stored = records[offset]
-    if (stored === undefined) throw corruptError(damage('missing', 'there is no record', place))
-    const record = decodeRecord(stored)
-    if (record.type === 'unreadable') throw corruptError(damage('unreadable', record.detail, place))
-    const { event } = record
-    if (event.stream_id !== stream_id || event.version !== version || event.position !== position) {
-      const found = `stream '${event.stream_id}' version ${event.version} position ${event.position}`
-      throw corruptError(damage('misplaced', `the record there is ${found}`, place))
-    }
-    const checked = version >= from || version === 1
-    if (checked && !continues(previous, record)) {
-      throw corruptError(damage('chain', `it does not follow version ${version - 1} of its stream`, place))
-    }
-    previous = event.hash
-    if (version >= from) events.push(event)
+    const record = verified(stored[offset], previous, { stream_id, version, position })
+    previous = record.event.hash
+    if (version >= from) records.push(record)
   }
   if (to === head?.version && previous !== head.hash) {
-    throw corruptError(
-      damage('head', 'the stream does not end in the hash that its head has', { stream_id, ...head }),
-    )
+    const detail = 'the stream does not end in the hash that its head has'
+    throw corruptError(damage('head', detail, { stream_id, ...head }))
   }
-  return events
+  return records
+}
+
+/** A stored record that is the one that belongs here; without `previous` only its checksum can be looked at. */
+const verified = (stored: string | undefined, previous: string | undefined, place: Stub): ParsedRecord => {
+  if (stored === undefined) throw corruptError(damage('missing', 'there is no record', place))
+  const record = parseRecord(stored)
+  const follows = record !== undefined && previous !== undefined && continues(previous, record)
+  const fault = follows ? undefined : checksumFault(stored)
+  if (record === undefined || fault !== undefined) {
+    throw corruptError(damage('unreadable', fault ?? 'its checksum holds, but the body is not JSON', place))
+  }
+  const { stream_id, version, position } = record.event
+  if (stream_id !== place.stream_id || version !== place.version || position !== place.position) {
+    const found = `stream '${stream_id}' version ${version} position ${position}`
+    throw corruptError(damage('misplaced', `the record there is ${found}`, place))
+  }
+  if (follows || previous === undefined) return record
+  throw corruptError(damage('chain', `it does not follow version ${version - 1} of its stream`, place))
+}
+
+/** Every record of a stream as it is stored, for its archive. */
+export const readWholeStream = async (storage: Storage, stream_id: string): Promise<ParsedRecord[]> => {
+  const head = readHead(storage, stream_id)
+  const records: ParsedRecord[] = []
+  for (const { from, to } of pagesUp(1, head?.version ?? 0)) {
+    records.push(...(await readRecords(storage, { stream_id, from, to, head })))
+  }
+  return records
 }
 
 const positionsOf = (index: readonly (readonly [string, string])[], stretch: Stretch): number[] => {

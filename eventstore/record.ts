@@ -8,6 +8,7 @@
 import { hash as digest } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { RecordedEvent } from './event.ts'
+import type { RecordedStub } from './event-store.ts'
 
 const CRC_END = 8
 const BODY_START = 72
@@ -40,15 +41,35 @@ export const withHash = (body: EventBody, hash: string): RecordedEvent => {
   return event
 }
 
+/**
+ * What is left of an event whose stream was archived: its place and its hash, which the chains need. Nothing
+ * but its checksum vouches for it.
+ */
+export type Stub = Pick<RecordedStub, 'stream_id' | 'version' | 'position'>
+
+const STUB_BEGINS = '{"stub":'
+
+export const encodeStub = ({ stream_id, version, position }: Stub, hash: string): string => {
+  const sealed = `${hash}${JSON.stringify({ stub: true, stream_id, version, position })}`
+  return checksum(sealed) + sealed
+}
+
 /** A stored text taken apart; nothing of it is to be believed before it was checked. */
-export type ParsedRecord = { readonly event: RecordedEvent; readonly body: string }
+export type ParsedRecord = {
+  readonly value: string
+  readonly body: string
+  /** Of a stub only stream, version, position and hash are there. */
+  readonly event: RecordedEvent
+  readonly isStub: boolean
+}
 
 /** The parts of a stored text, if it looks like a record. */
 export const parseRecord = (value: string): ParsedRecord | undefined => {
   if (value.length <= BODY_START) return undefined
   const body = value.slice(BODY_START)
   try {
-    return { event: withHash(JSON.parse(body) as EventBody, value.slice(CRC_END, BODY_START)), body }
+    const event = withHash(JSON.parse(body) as EventBody, value.slice(CRC_END, BODY_START))
+    return { value, body, event, isStub: body.startsWith(STUB_BEGINS) }
   } catch {
     return undefined
   }
@@ -56,29 +77,29 @@ export const parseRecord = (value: string): ParsedRecord | undefined => {
 
 /**
  * Whether a record follows `previousHash` in its stream. That vouches for every byte of hash and body, so
- * the checksum needs no look where this holds.
+ * the checksum needs no look where this holds. For a stub its checksum must do.
  */
-export const continues = (previousHash: string, { event, body }: ParsedRecord): boolean =>
-  sha256(previousHash + body) === event.hash
+export const continues = (previousHash: string, { value, body, event, isStub }: ParsedRecord): boolean =>
+  isStub ? checksumFault(value) === undefined : sha256(previousHash + body) === event.hash
 
-/** Why a stored text cannot be read; undefined if its checksum holds and it is an event. */
-export const unreadable = (value: string): string | undefined => {
+/** What is wrong with the checksum of a stored text; undefined if it holds. */
+export const checksumFault = (value: string): string | undefined => {
   if (value.length <= BODY_START) return `the record has ${value.length} characters`
   const stored = value.slice(0, CRC_END)
   const actual = checksum(value.slice(CRC_END))
-  if (stored !== actual) return `its checksum is ${actual}, the record says ${stored}`
-  return parseRecord(value) === undefined ? 'its checksum holds, but the body is not JSON' : undefined
+  return stored === actual ? undefined : `its checksum is ${actual}, the record says ${stored}`
 }
 
 export type DecodedRecord =
-  | ({ readonly type: 'event' } & ParsedRecord)
+  | { readonly type: 'record'; readonly record: ParsedRecord }
   | { readonly type: 'unreadable'; readonly detail: string }
 
-/** The event in a stored text, if its checksum holds; for where the record before it is not known. */
+/** A record whose checksum holds; for where the record before it is not known. */
 export const decodeRecord = (value: string): DecodedRecord => {
-  const detail = unreadable(value)
-  const parsed = detail === undefined ? parseRecord(value) : undefined
-  return parsed === undefined ? { type: 'unreadable', detail: detail ?? '' } : { type: 'event', ...parsed }
+  const fault = checksumFault(value)
+  const record = fault === undefined ? parseRecord(value) : undefined
+  if (record !== undefined) return { type: 'record', record }
+  return { type: 'unreadable', detail: fault ?? 'its checksum holds, but the body is not JSON' }
 }
 
 /** The chain over batches: the link before, what else the batch wrote, and each record's hash in order. */

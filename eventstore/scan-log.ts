@@ -3,6 +3,7 @@ import { BatchAuditor, FIRST_BATCH, type BatchEnd } from './batch-auditor.ts'
 import { LogAuditor } from './auditor.ts'
 import type { Damage } from './damage.ts'
 import type { RecordedEvent } from './event.ts'
+import type { RecordedStub } from './event-store.ts'
 import { batchesBetween, eventRange, positionOfKey, turnOfKey } from './keys.ts'
 import { unseal, type BatchRecord } from './sealed.ts'
 import type { KeyValue, StorageView } from './storage.ts'
@@ -22,13 +23,15 @@ export type ScanLogOptions = {
 /** A stretch of the log: what verified, and what did not. */
 export type LogPage = {
   readonly events: readonly RecordedEvent[]
+  /** What is left of archived events. */
+  readonly stubs: readonly RecordedStub[]
   readonly damages: readonly Damage[]
   /** How many of `events` stand before the first damage. */
   readonly soundUntil: number
 }
 
 /** The end of the last batch that ends at `position` or before; undefined if its link is damaged. */
-export const lastBatchEnd = async (storage: StorageView, position: number): Promise<BatchEnd | undefined> => {
+const lastBatchEnd = async (storage: StorageView, position: number): Promise<BatchEnd | undefined> => {
   const [found] = await storage.range({ ...batchesBetween(0, position), reverse: true, limit: 1 })
   if (found === undefined) return FIRST_BATCH
   const [key, stored] = found
@@ -69,6 +72,7 @@ const auditPage = (
   { auditor, batches }: Auditors,
 ): LogPage => {
   const events: RecordedEvent[] = []
+  const stubs: RecordedStub[] = []
   const damages: Damage[] = []
   let soundUntil: number | undefined
   const note = (found: Damage | undefined): void => {
@@ -93,12 +97,13 @@ const auditPage = (
     closeBefore(position)
     for (const missing of auditor.gapBefore(position)) note(missing)
     const audited = auditor.accept(position, value)
-    if (audited.event !== undefined) batches.add(audited.event.hash)
+    if (audited.hash !== undefined) batches.add(audited.hash)
     if (audited.type === 'sound') events.push(audited.event)
+    else if (audited.type === 'stub') stubs.push(audited.stub)
     else note(audited.damage)
   }
   closeBefore(Number.POSITIVE_INFINITY)
-  return { events, damages, soundUntil: soundUntil ?? events.length }
+  return { events, stubs, damages, soundUntil: soundUntil ?? events.length }
 }
 
 const lastOf = (records: readonly KeyValue[]): number => positionOfKey(records.at(-1)?.[0] ?? '')

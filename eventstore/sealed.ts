@@ -46,13 +46,14 @@ export type BatchRecord = {
 }
 
 /**
- * An entry that was put (with the checksum of what was stored) or deleted, or a command id that was
- * taken. Without these nobody could tell that one is missing.
+ * An entry that was put (with the checksum of what was stored) or deleted, a command id that was taken, or a
+ * stream whose events up to a version became stubs. Without these nobody could tell that one is missing.
  */
 export type BatchNote =
   | readonly [type: 'put', key: string, checksum: string]
   | readonly [type: 'del', key: string]
   | readonly [type: 'command', commandId: string]
+  | readonly [type: 'archived', stream_id: string, upTo: string]
 
 /** What a command's first append amounted to; its events are read again from the log. */
 export type CommandRecord = {

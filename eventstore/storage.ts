@@ -43,6 +43,8 @@ export interface Storage extends StorageView {
   /** The value now, without waiting; used where a decision must not be interrupted. */
   getSync(key: string): string | undefined
   snapshot(): StorageSnapshot
+  /** Gives back what deleted and replaced values took. */
+  compact?(): Promise<void>
   /**
    * Damage to what the storage itself is kept in, up to position `last` of the log. Reading on through a
    * storage that has any is not safe.

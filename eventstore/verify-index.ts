@@ -6,9 +6,8 @@
  */
 import { crc32 } from 'node:zlib'
 import { damage, type Damage } from './damage.ts'
-import type { RecordedEvent } from './event.ts'
 import { eventKey, streamKey, streamOfKey, wholeLog, wholeStreamIndex } from './keys.ts'
-import { decodeRecord } from './record.ts'
+import { decodeRecord, type Stub } from './record.ts'
 import type { KeyValue, StorageView } from './storage.ts'
 
 export class IndexAuditor {
@@ -19,8 +18,8 @@ export class IndexAuditor {
     this.#view = view
   }
 
-  /** An event that the index must lead to. */
-  add(event: RecordedEvent): void {
+  /** An event, or what is left of one, that the index must lead to. */
+  add(event: Stub): void {
     const entry = fingerprint([streamKey(event.stream_id, event.version), String(event.position)])
     this.#expected = (this.#expected + entry) >>> 0
   }
@@ -60,7 +59,7 @@ export class IndexAuditor {
         if (homeless.has(Number(value))) continue
         const { stream_id, version } = streamOfKey(key)
         const record = decodeRecord(records[at] ?? '')
-        const event = record.type === 'event' ? record.event : undefined
+        const event = record.type === 'record' ? record.record.event : undefined
         if (event?.stream_id === stream_id && event.version === version) continue
         found.push(
           damage('index', `the index leads to ${value}, where another event is`, { stream_id, version }),
@@ -69,11 +68,14 @@ export class IndexAuditor {
     }
     for await (const page of this.#view.scan(wholeLog)) {
       signal?.throwIfAborted()
-      const events = page.map(([, value]) => decodeRecord(value)).filter((record) => record.type === 'event')
+      const events = page.flatMap(([, value]) => {
+        const decoded = decodeRecord(value)
+        return decoded.type === 'record' ? [decoded.record.event] : []
+      })
       const entries = await this.#view.getMany(
-        events.map(({ event }) => streamKey(event.stream_id, event.version)),
+        events.map(({ stream_id, version }) => streamKey(stream_id, version)),
       )
-      for (const [at, { event }] of events.entries()) {
+      for (const [at, event] of events.entries()) {
         if (entries[at] !== undefined) continue
         found.push(damage('index', 'the index does not lead to this event', event))
       }

@@ -12,6 +12,7 @@ import type { StorageView } from './storage.ts'
 export class NotedValues {
   readonly #entries = new Map<string, string>()
   readonly #commands = new Map<string, undefined>()
+  readonly #archived = new Map<string, number>()
 
   /** The next link of the chain. */
   add(link: BatchRecord): void {
@@ -19,8 +20,21 @@ export class NotedValues {
       const [type, name] = note
       if (type === 'put') this.#entries.set(name, note[2])
       else if (type === 'del') this.#entries.delete(name)
-      else this.#commands.set(name, undefined)
+      else if (type === 'command') this.#commands.set(name, undefined)
+      else this.#archived.set(name, Number(note[2]))
     }
+  }
+
+  /** Streams of which more events are only stubs than were archived. */
+  compareStubs(stubs: ReadonlyMap<string, number>): Damage[] {
+    return Array.from(stubs).flatMap(([stream_id, version]) => {
+      const upTo = this.#archived.get(stream_id) ?? 0
+      if (version <= upTo) return []
+      return damage('chain', 'the event is gone, but its stream was not archived so far', {
+        stream_id,
+        version,
+      })
+    })
   }
 
   /** What is damaged, missing, stale, or there although nothing wrote it. */

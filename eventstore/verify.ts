@@ -31,10 +31,12 @@ export const verifyLog = async (view: StorageView, options: VerifyOptions): Prom
     events += page.events.length
     problems.push(...page.damages)
     for (const event of page.events) index.add(event)
+    for (const stub of page.stubs) index.add(stub)
   }
   const located = await index.locate(problems, options.signal)
   located.push(...(await verifyHeads(view, { auditor, located, signal: options.signal })))
   const complete = problems.every(({ kind }) => kind !== 'batch_chain' && kind !== 'missing')
+  if (complete) located.push(...noted.compareStubs(auditor.stubs))
   located.push(...(await noted.compare(view, { complete, signal: options.signal })))
   return { ok: located.length === 0, events, streams: auditor.streams.size, problems: located }
 }

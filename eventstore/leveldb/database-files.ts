@@ -84,9 +84,25 @@ export const readWriteAheadLogs = async (
   return logs
 }
 
+export type ReadFilesOptions = {
+  /** Whether to read all files of the folder if it cannot be known which of them count; default false. */
+  readonly evenIfManifestIsDamaged?: boolean
+}
+
 /** Every whole entry of tables and write-ahead logs, in no order, and every stretch that is not whole. */
-export async function* readDatabaseFiles(folder: string): AsyncGenerator<FileItem> {
-  const files = await readManifest(folder)
+export async function* readDatabaseFiles(
+  folder: string,
+  options: ReadFilesOptions = {},
+): AsyncGenerator<FileItem> {
+  let files: DatabaseFiles
+  try {
+    files = await readManifest(folder)
+  } catch (error) {
+    if (options.evenIfManifestIsDamaged !== true) throw error
+    files = await allFiles(folder)
+    const detail = error instanceof Error ? error.message : String(error)
+    yield { type: 'damage', damage: { file: 'MANIFEST', offset: 0, detail } }
+  }
   yield* readTables(folder, files)
   for (const { file, records, bad, recordsAfter } of await readWriteAheadLogs(folder, files)) {
     for (const record of [...records, ...recordsAfter]) {
@@ -94,4 +110,10 @@ export async function* readDatabaseFiles(folder: string): AsyncGenerator<FileIte
     }
     if (bad !== undefined) yield { type: 'damage', damage: bad }
   }
+}
+
+const allFiles = async (folder: string): Promise<DatabaseFiles> => {
+  const names = (await readdir(folder)).filter((name) => /^\d+\.(ldb|sst)$/.test(name))
+  const keys = { after: '', upTo: '\u{10FFFF}' }
+  return { firstLog: 0, tables: names.map((name) => ({ number: Number.parseInt(name, 10), size: 0, keys })) }
 }

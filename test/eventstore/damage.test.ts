@@ -17,7 +17,7 @@ import {
   type RecordedEvent,
 } from '../../eventstore/index.ts'
 
-const ROUNDS = Number(process.env['DAMAGE_ROUNDS'] ?? 25)
+const ROUNDS = Number(process.env['DAMAGE_ROUNDS'] ?? 10)
 const SEED = Number(process.env['DAMAGE_SEED'] ?? 1)
 
 let folder = ''

@@ -126,7 +126,7 @@ describe("LevelDB's files, read without LevelDB", () => {
       if (item.type !== 'entries') continue
       for (const { key, value } of item.entries()) {
         const record = key.startsWith('e') && value !== undefined ? decodeRecord(value) : undefined
-        if (record?.type === 'event') found.set(record.event.position, record.event)
+        if (record?.type === 'record') found.set(record.record.event.position, record.record.event)
       }
     }
     return Array.from(found.values()).sort((a, b) => a.position - b.position)
