@@ -198,7 +198,12 @@ async function compose(parts: Parts): Promise<Runtime> {
   const directory = await openDirectory(store, onError)
   const services = { engine, directory, gate, newId, defaultProject: project, closing: closing.signal }
   const sessions = createSessionService(services)
-  const agents = createAgentService({ ...services, queue, registry, definition: (id) => parts.agents.find(id) })
+  const agents = createAgentService({
+    ...services,
+    queue,
+    registry,
+    definition: (id) => parts.agents.find(id),
+  })
   const commands = createCommandPort()
 
   let closed: Promise<void> | undefined
