@@ -2,7 +2,7 @@
 import { costControlHook, destructiveOperationHook, type PermissionHook } from '@agent-orchestration/core'
 
 /** USD that a role may spend in one operation of a review. */
-const THRESHOLDS = { workagent: 0.05, supervisor: 1, orchestrator: 5 }
+const THRESHOLDS = { workagent: 0.15, supervisor: 1, orchestrator: 5 }
 
 /**
  * Scripts of a repository run with your rights: only in folders that you named on the command line. The trust is
