@@ -183,17 +183,23 @@ async function compose(parts: Parts): Promise<Runtime> {
       }, onError) as never,
     },
   })
+  const closing = new AbortController()
+  // Ends every wait, when the runtime closes or its store is dead.
+  // Every wait listens to it, and takes its listener back.
+  setMaxListeners(0, closing.signal)
   const engine = await createEngine({
     store,
     clock,
     onError,
     onWarning: (message) => logger.warn({}, message),
     log: (...values) => logger.info({ values }, 'a machine logs'),
+    onStoreFailure(error) {
+      if (closing.signal.aborted || !isEndOfStore(error)) return
+      onError(error)
+      closing.abort(error)
+    },
     machines: [sessionMachine, runnable, toolCallMachine, ...(parts.machines ?? [])],
   })
-  const closing = new AbortController()
-  // Every wait listens to it, and takes its listener back.
-  setMaxListeners(0, closing.signal)
   const stopLogging = logEvents(store, logger)
   const directory = await openDirectory(store, onError)
   const services = { engine, directory, gate, newId, defaultProject: project, closing: closing.signal }
@@ -229,7 +235,7 @@ async function compose(parts: Parts): Promise<Runtime> {
         : found.actor.stop()
     },
     run: async (fn) => {
-      if (closing.signal.aborted) throw runtimeClosed()
+      closing.signal.throwIfAborted()
       return runScoped(runtime, fn)
     },
     close() {
@@ -367,4 +373,15 @@ function assertDistinctNames(tools: readonly Tool[]): void {
     todo: 'Rename one of them.',
     details: { what: 'createRuntime', path: 'tools' },
   })
+}
+
+/** After these the store's handle takes no more writes until it is opened again: nothing here can go on. */
+function isEndOfStore(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return (
+    code === 'ES_WRITE_UNKNOWN' ||
+    code === 'ES_NOT_WRITTEN' ||
+    code === 'ES_POISONED' ||
+    code === 'ES_DISK_FULL'
+  )
 }

@@ -41,8 +41,8 @@ export type CellHost = {
   recordRefusal(refusal: Refusal): Promise<void>
   onError(error: unknown): void
   log(...values: unknown[]): void
-  /** The cell is broken (I4): forget it. */
-  onBroken(cell: Cell): void
+  /** The cell is broken (I4), because the store failed: forget it. */
+  onBroken(cell: Cell, error: unknown): void
 }
 
 export class Cell {
@@ -224,7 +224,7 @@ export class Cell {
     if (this.#broken !== undefined) return
     this.#broken = error as Error
     this.release()
-    this.#host.onBroken(this)
+    this.#host.onBroken(this, error)
   }
 
   async #refuse(

@@ -102,6 +102,8 @@ export type EngineOptions = {
   readonly onWarning?: (message: string) => void
   /** Where the action `log` goes; default the console, as in XState. */
   readonly log?: (...values: unknown[]) => void
+  /** The store failed to write; actors that had something in it left memory. */
+  readonly onStoreFailure?: (error: unknown) => void
 }
 
 /**
@@ -134,7 +136,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     log: options.log ?? ((...values) => console.log(...values)),
     audience: (id) => audiences.get(id),
     recordRefusal: (refusal) => refusals.record(refusal),
-    onBroken: (cell) => cells.forget(cell),
+    onBroken(cell, error) {
+      cells.forget(cell)
+      options.onStoreFailure?.(error)
+    },
   }
   const load = async (id: string): Promise<Cell | undefined> => {
     const head = await store.head(id)
