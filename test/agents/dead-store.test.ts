@@ -1,7 +1,6 @@
 /** When the store takes no more writes, nobody waits for ever: waits end with the store's error, and it is told once. */
 import { expect, test } from 'vitest'
 import { EventStoreError } from '../../eventstore/errors.ts'
-import type { EventStore } from '../../eventstore/event-store.ts'
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts'
 import { createRuntime, defineAgent } from '../../src/index.ts'
 
@@ -25,7 +24,7 @@ test('a wait ends with the error of a store that died, and the trouble is told o
         return method(...args)
       }
     },
-  }) as EventStore
+  })
   const troubles: unknown[] = []
   let goOn: () => void = () => {}
   const told = new Promise<void>((resolve) => (goOn = resolve))
