@@ -78,6 +78,7 @@ const isOptionalTimestamp = (value: unknown): boolean =>
 const KNOWN_FIELDS = new Set(Object.keys(newEvent.shape))
 
 const isPlainlyAnEvent = (event: NewEvent): boolean => {
+  if (typeof event !== 'object' || event === null) return false
   for (const key in event) if (!KNOWN_FIELDS.has(key)) return false
   return (
     isName(event.event_type) &&
@@ -96,16 +97,18 @@ const isPlainlyAnEvent = (event: NewEvent): boolean => {
 
 /** @throws {EventStoreError} `ES_INVALID_EVENT` with `path`. `at` is where the event stands in the call. */
 export const admitEvent = (event: NewEvent, at: string): void => {
-  if (typeof event === 'object' && event !== null && isPlainlyAnEvent(event)) return
+  if (isPlainlyAnEvent(event)) return
   refuse(newEvent.safeParse(event), at, 'an event')
 }
 
 /** @throws {EventStoreError} `ES_INVALID_EVENT` with `path`. */
 export const admitBatch = (batch: AtomicBatch): void => {
   if (!isPlainlyABatch(batch)) refuse(atomicBatch.safeParse(batch), '', 'an append')
-  batch.appends.forEach((append, index) => {
-    append.events.forEach((event, place) => admitEvent(event, pathOfEvent(batch, index, place)))
-  })
+  for (const [index, append] of batch.appends.entries()) {
+    for (const [place, event] of append.events.entries()) {
+      if (!isPlainlyAnEvent(event)) admitEvent(event, pathOfEvent(batch, index, place))
+    }
+  }
 }
 
 /** How errors name one event of a call; a lone event needs no name. */

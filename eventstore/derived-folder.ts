@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { EventStoreError } from './errors.ts'
 import { readDatabaseFiles } from './leveldb/database-files.ts'
 import { isLocked } from './level-errors.ts'
-import type { FolderStorage, OpenFolderOptions } from './open-folder.ts'
+import type { FolderStorage, OpenFolderOptions } from './folder-options.ts'
 
 /** @throws {EventStoreError} `ES_LOCKED`, and what the disk says if it cannot be made anew either. */
 export const openDerivedFolder = async (

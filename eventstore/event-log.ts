@@ -10,13 +10,13 @@
  * I4  A head that is cached is either on disk or reserved; only the former are ever forgotten.
  */
 import type { Observable } from 'rxjs'
-import { createEventIds } from './event-id.ts'
 import { admitBatch, admitReadOptions, admitStreamId } from './admission.ts'
 import type { BatchEnd } from './batch-auditor.ts'
 import { Commands, type RunningCommand } from './commands.ts'
-import { corruptError, damage } from './damage.ts'
+import { DamageGuard, type DamagePolicy, type Quarantined } from './damage-guard.ts'
 import type { EventStoreError } from './errors.ts'
 import type { NewEvent, RecordedEvent } from './event.ts'
+import { createEventIds } from './event-id.ts'
 import type {
   AppendOptions,
   AppendResult,
@@ -35,17 +35,13 @@ import type {
   VerifyReport,
 } from './event-store.ts'
 import { GroupCommit, type WrittenGroup } from './group-commit.ts'
-import { busyError, closedError } from './write-errors.ts'
 import { HeadCache } from './head-cache.ts'
-import { entriesRange, entryKey, headsRange, nameOfKey } from './keys.ts'
 import { LiveTail } from './live-tail.ts'
-import { itemsOf } from './paged.ts'
-import { captureBatch, planBatch, type LogBatch, type Plan } from './plan.ts'
-import { loadHead, openHead, publicHead, readHead, readStreamPages, readWholeStream } from './read-stream.ts'
-import { scanLog, type LogPage } from './scan-log.ts'
-import { unseal } from './sealed.ts'
+import { LogReader } from './log-reader.ts'
+import { captureBatch, planBatch, versionsOf, type LogBatch, type Plan } from './plan.ts'
+import { readWholeStream } from './read-stream.ts'
 import type { Storage } from './storage.ts'
-import { verifyLog } from './verify.ts'
+import { busyError, closedError } from './write-errors.ts'
 
 export type EventLogOptions = {
   readonly storage: Storage
@@ -59,11 +55,17 @@ export type EventLogOptions = {
   readonly maxPendingEvents?: number
   /** Called after each batch, before anybody is told of it. */
   readonly onWritten?: (group: WrittenGroup) => void
+  /** What to do about damage; default `'fail-stop'`. */
+  readonly onDamage?: DamagePolicy
+  /** Streams that are closed already. */
+  readonly quarantined?: readonly Quarantined[]
   /** Why the log is for reading only; left out if it is not. */
   readonly refuseAppends?: EventStoreError
   /** Closes the storage and what else was opened for it. */
   readonly close: () => Promise<void>
 }
+
+type Abortable = { readonly signal?: AbortSignal }
 
 const MAX_PENDING_EVENTS = 10_000
 const MAX_PENDING_SIZE = 64 * 1024 * 1024
@@ -77,6 +79,8 @@ export class EventLog implements EventStore {
   readonly #newId: () => string
   readonly #onWritten: ((group: WrittenGroup) => void) | undefined
   readonly #refuseAppends: EventStoreError | undefined
+  readonly #guard: DamageGuard
+  readonly #reader: LogReader
   readonly #closeStorage: () => Promise<void>
   readonly #commands: Commands
   /** Last position handed out; ahead of the disk while a write is under way. */
@@ -91,13 +95,19 @@ export class EventLog implements EventStore {
     this.#newId = options.newId ?? createEventIds(clock)
     this.#onWritten = options.onWritten
     this.#refuseAppends = options.refuseAppends
+    this.#guard = new DamageGuard(options.onDamage ?? 'fail-stop', options.quarantined ?? [])
+    this.#reader = new LogReader({
+      storage: options.storage,
+      guard: this.#guard,
+      position: () => this.position(),
+    })
     this.#closeStorage = options.close
     this.#reserved = end.position
     this.#commands = new Commands(options.storage)
-    this.#heads = new HeadCache((stream_id) => loadHead(this.#storage, stream_id))
+    this.#heads = new HeadCache((stream_id) => this.#reader.loadHead(stream_id))
     this.#tail = new LiveTail({
       position: end.position,
-      read: (after) => this.#pages({ fromPosition: after }, onlyEvents),
+      read: (after) => this.#reader.pagesAfter(after),
     })
     this.#writer = new GroupCommit({
       storage: options.storage,
@@ -111,63 +121,46 @@ export class EventLog implements EventStore {
     const { expectedVersion, ...rest } = options
     const append =
       expectedVersion === undefined ? { stream_id, events } : { stream_id, events, expectedVersion }
-    return this.#submit({ ...rest, appends: [append] }, ({ versions, ...result }) => ({
-      ...result,
-      version: versions.get(stream_id) ?? 0,
-    }))
+    return this.#submit({ ...rest, appends: [append] }, ofOneStream)
   }
 
   appendBatch(batch: AtomicBatch): Promise<BatchResult> {
-    return this.#submit(batch, (result) => result)
+    return this.#submit(batch, ofAllStreams)
   }
 
   readStream(stream_id: string, options: ReadStreamOptions = {}): AsyncIterable<RecordedEvent> {
     this.#assertOpen()
     admitStreamId(stream_id)
     admitReadOptions('readStream', options)
-    return itemsOf(readStreamPages(this.#storage, stream_id, options), throwIfAborted(options.signal))
+    return this.#reader.readStream(stream_id, options)
   }
 
   readAll(options: ReadAllOptions = {}): AsyncIterable<RecordedEvent> {
     this.#assertOpen()
     admitReadOptions('readAll', options)
-    return itemsOf(this.#pages(options, onlyEvents), throwIfAborted(options.signal))
+    return this.#reader.readAll(options)
   }
 
   async head(stream_id: string): Promise<StreamHead | undefined> {
     this.#assertOpen()
     admitStreamId(stream_id)
-    const head = readHead(this.#storage, stream_id)
-    return head === undefined ? undefined : publicHead(stream_id, head)
+    return this.#reader.head(stream_id)
   }
 
-  async *heads(prefix = ''): AsyncGenerator<StreamHead, void, undefined> {
+  async *heads(prefix = '', options: Abortable = {}): AsyncGenerator<StreamHead, void, undefined> {
     this.#assertOpen()
-    for await (const page of this.#storage.scan(headsRange(prefix))) {
-      for (const [key, stored] of page) {
-        const stream_id = nameOfKey(key)
-        yield publicHead(stream_id, openHead(stream_id, stored))
-      }
-    }
+    yield* this.#reader.heads(prefix, options.signal)
   }
 
-  async *entries(prefix: string): AsyncGenerator<Entry, void, undefined> {
+  async *entries(prefix: string, options: Abortable = {}): AsyncGenerator<Entry, void, undefined> {
     this.#assertOpen()
-    for await (const page of this.#storage.scan(entriesRange(prefix))) {
-      for (const [stored, value] of page) {
-        const key = nameOfKey(stored)
-        const entry = unseal<unknown>(entryKey(key), value)
-        if (entry.type === 'damaged')
-          throw corruptError(damage('entry', `entry '${key}': ${entry.detail}`, {}))
-        yield { key, value: entry.value }
-      }
-    }
+    yield* this.#reader.entries(prefix, options.signal)
   }
 
   readRecords(options: ReadAllOptions = {}): AsyncIterable<RecordedEvent | RecordedStub> {
     this.#assertOpen()
     admitReadOptions('readAll', options)
-    return itemsOf(this.#pages(options, withStubs), throwIfAborted(options.signal))
+    return this.#reader.readRecords(options)
   }
 
   async truncate(stream_id: string, options: TruncateOptions): Promise<AppendResult> {
@@ -181,14 +174,11 @@ export class EventLog implements EventStore {
       appends: [{ stream_id, events: [tombstone], expectedVersion }],
       archive: [{ stream_id, records: archived }],
     }
-    return this.#admitted(batch, ({ versions, ...result }) => ({
-      ...result,
-      version: versions.get(stream_id) ?? 0,
-    }))
+    return this.#admitted(batch, ofOneStream)
   }
 
   importBatch(batch: ImportBatch): Promise<BatchResult> {
-    return this.#admitted(batch, (result) => result)
+    return this.#admitted(batch, ofAllStreams)
   }
 
   async compact(): Promise<void> {
@@ -212,17 +202,9 @@ export class EventLog implements EventStore {
     return this.#tail.follow(options)
   }
 
-  async verify(options: { readonly signal?: AbortSignal } = {}): Promise<VerifyReport> {
+  async verify(options: Abortable = {}): Promise<VerifyReport> {
     this.#assertOpen()
-    const until = this.position()
-    const problems = await this.#storage.locateDamage?.({ last: until, signal: options.signal })
-    if (problems !== undefined && problems.length > 0) return { ok: false, events: 0, streams: 0, problems }
-    const snapshot = this.#storage.snapshot()
-    try {
-      return await verifyLog(snapshot, { until, signal: options.signal })
-    } finally {
-      await snapshot.close()
-    }
+    return this.#reader.verify(options.signal)
   }
 
   async close(): Promise<void> {
@@ -244,6 +226,10 @@ export class EventLog implements EventStore {
     if (this.#closing !== undefined) throw closedError()
   }
 
+  quarantined(): readonly Quarantined[] {
+    return this.#guard.quarantined()
+  }
+
   /** Checks and plans a batch and takes its versions and positions, in one go. */
   #reserve(batch: LogBatch): Plan {
     const plan = planBatch(batch, {
@@ -261,7 +247,7 @@ export class EventLog implements EventStore {
    * Checks, plans, reserves and hands to the writer, without a pause. Not `async`: this is the hot path, and
    * each layer of promises costs as much as a checksum.
    */
-  #submit<T>(batch: AtomicBatch, shape: (result: BatchResult) => T): Promise<T> {
+  #submit<T>(batch: AtomicBatch, shape: (written: Written) => T): Promise<T> {
     try {
       admitBatch(batch)
     } catch (error) {
@@ -270,15 +256,18 @@ export class EventLog implements EventStore {
     return this.#admitted(batch, shape)
   }
 
-  #admitted<T>(batch: LogBatch, shape: (result: BatchResult) => T): Promise<T> {
+  #admitted<T>(batch: LogBatch, shape: (written: Written) => T): Promise<T> {
     try {
       this.#assertOpen()
       if (this.#refuseAppends !== undefined) throw this.#refuseAppends
+      this.#guard.assertMayAppend(batch.appends)
       this.#writer.assertOpen()
       const { commandId, whenFull = 'accept' } = batch
       if (whenFull !== 'accept' && this.#writer.isFull) return this.#whenFull(batch, whenFull, shape)
       if (commandId === undefined) return this.#write(this.#reserve(batch), batch.durability, shape)
-      return this.#commands.run(commandId, batch, () => this.#writeCommand(batch)).then(shape)
+      return this.#commands
+        .run(commandId, batch, () => this.#writeCommand(batch))
+        .then((result) => shape({ result }))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -287,7 +276,7 @@ export class EventLog implements EventStore {
   async #whenFull<T>(
     batch: LogBatch,
     whenFull: 'wait' | 'refuse',
-    shape: (result: BatchResult) => T,
+    shape: (written: Written) => T,
   ): Promise<T> {
     if (whenFull === 'refuse') throw busyError()
     const kept = captureBatch(batch)
@@ -297,44 +286,45 @@ export class EventLog implements EventStore {
 
   #writeCommand(batch: LogBatch): RunningCommand {
     const plan = this.#reserve(batch)
-    return { versions: plan.versions, result: this.#write(plan, batch.durability, (result) => result) }
+    return { versions: versionsOf(plan), result: this.#write(plan, batch.durability, ofAllStreams) }
   }
 
-  #write<T>(plan: Plan, durability: Durability = 'fsync', shape: (result: BatchResult) => T): Promise<T> {
-    const { position, events, versions } = plan
-    return this.#writer.add(plan, durability, (reached) =>
-      shape({ position, events, versions, durability: reached, duplicate: false }),
-    )
+  #write<T>(plan: Plan, durability: Durability = 'fsync', shape: (written: Written) => T): Promise<T> {
+    return this.#writer.add(plan, durability, (reached) => shape({ plan, durability: reached }))
   }
 
   #written(group: WrittenGroup): void {
     this.#onWritten?.(group)
     this.#tail.publish(group.events, group.end.position)
   }
-
-  /** Verified pages of the log up to where it ends now. */
-  async *#pages<T>(
-    options: ReadAllOptions,
-    content: (page: LogPage) => readonly T[],
-  ): AsyncGenerator<readonly T[], void, undefined> {
-    const { fromPosition: after = 0, signal } = options
-    signal?.throwIfAborted()
-    for await (const page of scanLog(this.#storage, { after, until: this.position(), signal })) {
-      const [first] = page.damages
-      if (first === undefined) {
-        yield content(page)
-        continue
-      }
-      yield content({ ...page, events: page.events.slice(0, page.soundUntil), stubs: [] })
-      throw corruptError(first)
-    }
-  }
 }
 
-const onlyEvents = ({ events }: LogPage): readonly RecordedEvent[] => events
+/** What an append amounted to: written now, or found. */
+type Written = { readonly plan: Plan; readonly durability: Durability } | { readonly result: BatchResult }
 
-const withStubs = ({ events, stubs }: LogPage): readonly (RecordedEvent | RecordedStub)[] =>
-  stubs.length === 0 ? events : [...events, ...stubs].sort((a, b) => a.position - b.position)
+const ofAllStreams = (written: Written): BatchResult => {
+  if ('result' in written) return written.result
+  const { plan, durability } = written
+  const { position, events } = plan
+  return { position, events, versions: versionsOf(plan), durability, duplicate: false }
+}
+
+const ofOneStream = (written: Written): AppendResult => {
+  if ('result' in written) {
+    const { position, events, versions, durability, duplicate } = written.result
+    const [version = 0] = versions.values()
+    return { version, position, events, durability, duplicate }
+  }
+  const { plan, durability } = written
+  const [head] = plan.heads.values()
+  return {
+    version: head?.version ?? 0,
+    position: plan.position,
+    events: plan.events,
+    durability,
+    duplicate: false,
+  }
+}
 
 /** The clock's time as text; many events share a millisecond. */
 const timestamps = (clock: () => number): (() => string) => {
@@ -348,9 +338,4 @@ const timestamps = (clock: () => number): (() => string) => {
     }
     return text
   }
-}
-
-const throwIfAborted = (signal: AbortSignal | undefined) => (): boolean => {
-  signal?.throwIfAborted()
-  return false
 }

@@ -149,9 +149,9 @@ export interface EventStore {
   /** The stream's last version, or `undefined` if there is no such stream. */
   head(stream_id: string): Promise<StreamHead | undefined>
   /** Every stream's head whose id starts with `prefix`, in the order of ids. */
-  heads(prefix?: string): AsyncIterable<StreamHead>
+  heads(prefix?: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<StreamHead>
   /** Entries whose key starts with `prefix`, in the order of keys. */
-  entries(prefix: string): AsyncIterable<Entry>
+  entries(prefix: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<Entry>
   /** Position of the last event on disk; 0 if the log is empty. */
   position(): number
   /** Catches up, then follows: no gap, no duplicate. */
@@ -162,6 +162,8 @@ export interface EventStore {
   verify(options?: { readonly signal?: AbortSignal }): Promise<VerifyReport>
   /** The log with what is left of archived events, which every other read passes over. */
   readRecords?(options?: ReadAllOptions): AsyncIterable<RecordedEvent | RecordedStub>
+  /** Streams that are closed because they are damaged, each with its last version before that. */
+  quarantined?(): readonly { readonly stream_id: string; readonly soundUntil: number }[]
   /** Removes a stream's events but for their hashes, and appends its tombstone, in one batch. */
   truncate?(stream_id: string, options: TruncateOptions): Promise<AppendResult>
   /** What an import appends with. */

@@ -1,4 +1,7 @@
-/** Writes a log as NDJSON: a header, one event per line as the log has it, and an end with a checksum over all. */
+/**
+ * Writes a log as NDJSON: a header, one event per line as the log has it, and an end with a checksum over all.
+ * The same log gives the same bytes, whenever it is exported.
+ */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { EventStoreError } from './errors.ts'
@@ -14,8 +17,6 @@ export const exportHeader = z.object({
   from_position: z.int().nonnegative(),
   /** Whether some streams were left out, so that positions may have gaps. */
   partial: z.boolean(),
-  /** ISO 8601. */
-  exported_at: z.string(),
 })
 
 /** The last line. */
@@ -79,7 +80,6 @@ export async function* exportLog(
     format: EXPORT_FORMAT,
     from_position: fromPosition,
     partial: streams !== undefined,
-    exported_at: new Date().toISOString(),
   }
   yield line(header)
   const digest = createHash('sha256')

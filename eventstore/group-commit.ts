@@ -143,10 +143,10 @@ export class GroupCommit {
 
   /** Puts what is final into the batch at once, while another write may be in flight; heads change until the end. */
   #collect(group: Group, plan: Plan): void {
-    for (const { stream_id, version, position, hash, value } of plan.records) {
-      group.batch.put(eventKey(position), value)
-      group.batch.put(streamKey(stream_id, version), String(position))
-      group.hashes.push(hash)
+    for (const { of, value } of plan.records) {
+      group.batch.put(eventKey(of.position), value)
+      group.batch.put(streamKey(of.stream_id, of.version), String(of.position))
+      group.hashes.push(of.hash)
     }
     group.events.push(...plan.events)
     for (const { key, value, note } of plan.entries) {
@@ -155,7 +155,10 @@ export class GroupCommit {
       if (note !== undefined) group.notes.push(note)
     }
     group.notes.push(...plan.notes)
-    for (const [stream_id, head] of plan.heads) group.heads.set(stream_id, head)
+    // A head that only answered whether a version holds is on disk or in a group already.
+    if (plan.records.length > 0) {
+      for (const [stream_id, head] of plan.heads) if (head !== undefined) group.heads.set(stream_id, head)
+    }
     group.size += plan.size
     this.#pending.events += plan.records.length
     this.#pending.size += plan.size

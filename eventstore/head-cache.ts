@@ -28,8 +28,8 @@ export class HeadCache {
   }
 
   /** Takes heads that are reserved now; forgets some that are on disk, up to position `durable`. */
-  reserve(heads: ReadonlyMap<string, HeadRecord>, durable: number): void {
-    for (const [stream_id, head] of heads) this.#heads.set(stream_id, head)
+  reserve(heads: ReadonlyMap<string, HeadRecord | undefined>, durable: number): void {
+    for (const [stream_id, head] of heads) if (head !== undefined) this.#heads.set(stream_id, head)
     if (this.#heads.size > MAX_HEADS) this.#forget(durable)
   }
 

@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import type { ClassicLevel } from 'classic-level'
 import { Level } from 'level'
 import type { Damage } from './damage.ts'
+import type { DamagePolicy } from './damage-guard.ts'
 import { openDerivedFolder } from './derived-folder.ts'
 import { EventIndexes } from './event-indexes.ts'
 import type { EventStore } from './event-store.ts'
 import { everything } from './keys.ts'
 import { ignoreMissing, read, rethrow } from './level-errors.ts'
 import { locateFileDamage } from './locate-file-damage.ts'
-import { openFolder, type FolderStorage, type OpenFolderOptions } from './open-folder.ts'
+import type { FolderStorage, OpenFolderOptions } from './folder-options.ts'
+import { openFolder } from './open-folder.ts'
 import { salvageFolder, type SalvageOptions, type SalvageReport } from './salvage.ts'
 import { Snapshots, type SnapshotOptions } from './snapshots.ts'
 import type { KeyValue, ScanOptions, StorageBatch, StorageSnapshot, StorageView } from './storage.ts'
@@ -26,6 +28,8 @@ export type LevelEventStoreOptions = {
   readonly newId?: () => string
   /** When `whenFull` of an append applies: events that wait to be written; default 10,000. */
   readonly maxPendingEvents?: number
+  /** What to do about damage; default `'fail-stop'`. */
+  readonly onDamage?: DamagePolicy
 }
 
 type Database = ClassicLevel
@@ -42,9 +46,10 @@ const WRITE_BUFFER_BYTES = 8 * 1024 * 1024
  *   `ES_NOT_A_STORE`, `ES_CORRUPT`, `ES_DISK_FULL`, `ES_OPEN_FAILED`.
  */
 export const openLevelEventStore = async (options: LevelEventStoreOptions): Promise<EventStore> => {
-  const { path, create = true, clock = Date.now, newId, maxPendingEvents } = options
+  const { path, create = true, clock = Date.now, newId, maxPendingEvents, onDamage = 'fail-stop' } = options
   const log = {
     clock,
+    onDamage,
     ...(newId === undefined ? {} : { newId }),
     ...(maxPendingEvents === undefined ? {} : { maxPendingEvents }),
   }

@@ -30,6 +30,8 @@ export class LiveTail {
   readonly #subscribers = new Set<Subscriber<RecordedEvent>>()
   #waiting: (() => void)[] = []
   #ring: RecordedEvent[] = []
+  /** Readers that pull. */
+  #pulling = 0
   #position: number
   #ended = false
 
@@ -47,7 +49,8 @@ export class LiveTail {
     if (position === this.#position) return
     const isGapless = position - this.#position === events.length
     this.#position = position
-    if (isGapless) this.#ring.push(...events)
+    // Without a reader that pulls, the events would only be carried through the garbage collector.
+    if (isGapless && this.#pulling > 0) this.#ring.push(...events)
     else this.#ring = []
     if (this.#ring.length > RING * 2) this.#ring = this.#ring.slice(-RING)
     for (const sink of Array.from(this.#sinks)) sink(events)
@@ -124,8 +127,20 @@ export class LiveTail {
     from: number,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
+    this.#assertReached(from)
+    this.#pulling += 1
+    try {
+      yield* this.#follow(from, signal)
+    } finally {
+      this.#pulling -= 1
+    }
+  }
+
+  async *#follow(
+    from: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
     let cursor = from
-    this.#assertReached(cursor)
     while (!this.#isOver(signal)) {
       if (cursor >= this.#position) {
         await this.#more(signal)

@@ -25,10 +25,13 @@ export const checkAtOpen = async (storage: Storage, check: OpenCheck): Promise<B
   const { problems } = await verifyLog(storage, {
     until: Math.max(end.position, check.reached?.position ?? 0),
   })
-  const [first = problem] = problems as readonly Damage[]
+  const [first = problem] = problems
   if (first === undefined) return end
   throw corruptError(first, Math.max(0, problems.length - 1))
 }
+
+/** Where a log seems to end, whatever is wrong with it. */
+export const findEnd = async (storage: Storage): Promise<LogEnd> => checkEnd(storage, undefined)
 
 type LogEnd = { readonly end: BatchEnd; readonly problem: Damage | undefined }
 

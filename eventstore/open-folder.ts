@@ -2,18 +2,19 @@
 import { v7 } from 'uuid'
 import { Ballast, growBallast, releaseBallast } from './ballast.ts'
 import { corruptError, damage } from './damage.ts'
-import { EventStoreError } from './errors.ts'
-import { EventLog, type EventLogOptions } from './event-log.ts'
+import { EventStoreError, isEventStoreError } from './errors.ts'
+import { EventLog } from './event-log.ts'
 import type { EventStore } from './event-store.ts'
 import { checkFiles, type FileCheck } from './file-check.ts'
+import type { FolderStorage, OpenFolderOptions } from './folder-options.ts'
 import { HighWater, readHighWater } from './high-water.ts'
 import { FORMAT_KEY } from './keys.ts'
 import { isOutOfSpace, lockedError, openError } from './level-errors.ts'
 import { checkAtOpen } from './open-check.ts'
+import { openReadOnlyCopy, readQuarantine, rebuildDamaged } from './open-damaged.ts'
 import { countUncleanEnds, readStoreOwner, removeStoreOwner, writeStoreOwner } from './owner.ts'
 import { readDroppedBytes } from './recovery-report.ts'
 import { seal, unseal, type FormatRecord } from './sealed.ts'
-import type { Storage } from './storage.ts'
 import {
   assertFormat,
   databasePath,
@@ -22,21 +23,6 @@ import {
   writeMarker,
   type FolderState,
 } from './store-folder.ts'
-
-/** A storage on disk, as its opener gives it. */
-export type FolderStorage = Storage & { isEmpty(): Promise<boolean> }
-
-export type OpenFolderOptions = {
-  readonly path: string
-  readonly create: boolean
-  /** What the log itself is told. */
-  readonly log: Pick<EventLogOptions, 'newId' | 'maxPendingEvents'> & { readonly clock: () => number }
-  /** Opens the database in the store's folder; `create` only if there is none. */
-  readonly openStorage: (options: {
-    readonly folder: string
-    readonly create: boolean
-  }) => Promise<FolderStorage>
-}
 
 /** Things to be closed again, the last opened first. */
 class Opened {
@@ -51,7 +37,27 @@ class Opened {
   }
 }
 
+/** Opens a store, sound or, as far as the policy allows, damaged. */
 export const openFolder = async (options: OpenFolderOptions): Promise<EventStore> => {
+  try {
+    return await openSound(options)
+  } catch (error) {
+    if (!isEventStoreError(error, 'ES_CORRUPT')) throw error
+    switch (options.log.onDamage) {
+      case 'fail-stop':
+        throw error
+      case 'read-only':
+        return openReadOnlyCopy(options, error)
+      case 'quarantine':
+        // Whose the lost end was cannot be known, and its positions would be given to others.
+        if (error.kind === 'tail') throw error
+        await rebuildDamaged(options)
+        return openSound(options)
+    }
+  }
+}
+
+const openSound = async (options: OpenFolderOptions): Promise<EventStore> => {
   const { path, log } = options
   const folder = await inspectFolder(path, options.create)
   const reached = await readHighWater(path)
@@ -75,6 +81,7 @@ export const openFolder = async (options: OpenFolderOptions): Promise<EventStore
       ...log,
       storage,
       end,
+      quarantined: await readQuarantine(path),
       ...(short ? { refuseAppends: diskFullError(path) } : {}),
       onWritten: ({ end: synced, durability, size }) => {
         if (durability === 'fsync') highWater.note(synced)

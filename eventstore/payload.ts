@@ -29,8 +29,6 @@ const pathText = (root: string, path: readonly (string | number)[]): string =>
     return IDENTIFIER.test(step) ? `${text}.${step}` : `${text}[${JSON.stringify(step)}]`
   }, root)
 
-const NOTHING_NORMALIZED: readonly string[] = []
-
 /**
  * A copy of `value` as JSON gives it back. `root` begins the paths in errors and in `normalized`.
  * @throws {EventStoreError} `ES_NOT_SERIALISABLE`, with `path`, unless `outcome`.
@@ -40,15 +38,18 @@ export const copyAsJson = (
   options: { readonly root: () => string; readonly outcome: boolean },
 ): JsonCopy => {
   const plain = copyPlainly(value, 0)
-  if (plain !== NOT_PLAIN) return { value: plain ?? null, normalized: NOTHING_NORMALIZED }
+  if (plain !== NOT_PLAIN) return { value: plain ?? null, normalized: [] }
   const walk: Walk = { outcome: options.outcome, normalized: [], ancestors: [], path: [options.root()] }
   return { value: copy(value, walk) ?? null, normalized: walk.normalized }
 }
 
 /** Stands for a value that needs the careful walk: to be refused with its path, or normalised. */
-const NOT_PLAIN = Symbol('not plain')
+export const NOT_PLAIN = Symbol('not plain')
 
-/** The copy for values without trouble, which is nearly all: keeps no path and no ancestors. */
+/** The copy of a value without trouble, which is nearly every one; for others `copyAsJson` must be asked. */
+export const copyIfPlain = (value: unknown): JsonValue | undefined | typeof NOT_PLAIN => copyPlainly(value, 0)
+
+/** Keeps no path and no ancestors: what would need them is not plain. */
 const copyPlainly = (value: unknown, depth: number): JsonValue | undefined | typeof NOT_PLAIN => {
   switch (typeof value) {
     case 'string':

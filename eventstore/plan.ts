@@ -3,13 +3,13 @@
  *
  * Pure but for the reader of heads it is given: if the plan cannot be made, nothing was reserved.
  */
-import { pathOfEvent, pathOfField } from './admission.ts'
+import { captureEvent, cursorOver, draftBody, type Cursor, type Defaults } from './draft-event.ts'
 import { EventStoreError } from './errors.ts'
-import type { NewEvent, RecordedEvent } from './event.ts'
-import type { ExpectedVersion, ImportBatch } from './event-store.ts'
+import type { RecordedEvent } from './event.ts'
+import type { Entry, ExpectedVersion, ImportBatch } from './event-store.ts'
 import { commandKey, entryKey, eventKey } from './keys.ts'
 import { copyAsJson } from './payload.ts'
-import { encodeRecord, encodeStub, GENESIS, withHash, type EventBody, type Stub } from './record.ts'
+import { encodeRecord, encodeStub, GENESIS, withHash, type Stub } from './record.ts'
 import { checksumOf, seal, type BatchNote, type CommandRecord, type HeadRecord } from './sealed.ts'
 
 /** A value to be stored beside the events, or deleted. */
@@ -20,19 +20,19 @@ export type PlannedEntry = {
   readonly note?: BatchNote
 }
 
-/** One record of the log as it will be stored. */
-export type PlannedRecord = Stub & { readonly hash: string; readonly value: string }
+/** One record of the log and the text it will be stored as. */
+export type PlannedRecord = { readonly of: Stub & { readonly hash: string }; readonly value: string }
 
 export type Plan = {
   /** In the order of their positions. */
   readonly events: readonly RecordedEvent[]
   /** The events as they will be stored, and stubs that were imported with them. */
   readonly records: readonly PlannedRecord[]
-  readonly heads: ReadonlyMap<string, HeadRecord>
+  /** Of each stream that was named: its head afterwards, or undefined if there is still no such stream. */
+  readonly heads: ReadonlyMap<string, HeadRecord | undefined>
   readonly entries: readonly PlannedEntry[]
   /** What the link of the batch remembers beside the entries. */
   readonly notes: readonly BatchNote[]
-  readonly versions: ReadonlyMap<string, number>
   /** Position of the last event after this plan. */
   readonly position: number
   /** Size of what will be written, in characters. */
@@ -63,39 +63,49 @@ type Draft = {
   size: number
   readonly events: RecordedEvent[]
   readonly records: PlannedRecord[]
-  readonly heads: Map<string, HeadRecord>
+  readonly entries: PlannedEntry[]
   readonly notes: BatchNote[]
-  readonly versions: Map<string, number>
+  /** Of each stream that was named: its head afterwards, or undefined if there is still no such stream. */
+  readonly heads: Map<string, HeadRecord | undefined>
 }
 
 /**
  * @throws {EventStoreError} `ES_VERSION_CONFLICT`, `ES_NOT_SERIALISABLE`.
  */
 export const planBatch = (batch: LogBatch, context: PlanContext): Plan => {
+  const { position } = context
   const draft: Draft = {
-    position: context.position,
+    position,
     size: 0,
     events: [],
     records: [],
-    heads: new Map(),
+    entries: [],
     notes: [],
-    versions: new Map(),
+    heads: new Map(),
   }
-  const outcome = batch.outcome ?? false
-  for (const [index, append] of batch.appends.entries()) {
-    const head = draft.heads.get(append.stream_id) ?? context.headOf(append.stream_id)
+  const cursor = cursorOver(batch)
+  for (const append of batch.appends) {
+    const { stream_id } = append
+    const head = draft.heads.has(stream_id) ? draft.heads.get(stream_id) : context.headOf(stream_id)
     assertExpected(append, head?.version ?? 0)
-    const at = (place: number): string => pathOfEvent(batch, index, place)
-    draftStream(draft, { append, head, at, outcome, context })
+    draft.heads.set(stream_id, draftStream(draft, head, { append, cursor, defaults: context }))
+    cursor.append += 1
   }
-  const entries = planEntries(batch, outcome)
-  for (const archived of batch.archive ?? []) {
-    entries.push(...planArchive(archived))
-    draft.notes.push(['archived', archived.stream_id, String(archived.records.at(-1)?.version ?? 0)])
+  if (batch.entries !== undefined) planEntries(draft, batch.entries, cursor.outcome)
+  for (const { stream_id, records } of batch.archive ?? []) {
+    draft.entries.push(...records.map(asStub))
+    draft.notes.push(['archived', stream_id, String(records.at(-1)?.version ?? 0)])
   }
-  if (batch.commandId !== undefined) entries.push(planCommand(batch.commandId, draft))
-  for (const entry of entries) draft.size += entry.key.length + (entry.value?.length ?? 0)
-  return { ...draft, entries }
+  if (batch.commandId !== undefined) draft.entries.push(planCommand(batch.commandId, draft))
+  for (const { key, value } of draft.entries) draft.size += key.length + (value?.length ?? 0)
+  return draft
+}
+
+/** Version of each stream that a plan names, after it. */
+export const versionsOf = ({ heads }: Pick<Plan, 'heads'>): Map<string, number> => {
+  const versions = new Map<string, number>()
+  for (const [stream_id, head] of heads) versions.set(stream_id, head?.version ?? 0)
+  return versions
 }
 
 /**
@@ -104,12 +114,14 @@ export const planBatch = (batch: LogBatch, context: PlanContext): Plan => {
  * @throws {EventStoreError} `ES_NOT_SERIALISABLE`.
  */
 export const captureBatch = (batch: LogBatch): LogBatch => {
-  const outcome = batch.outcome ?? false
-  const appends = batch.appends.map((append, index) => ({
+  const cursor = cursorOver(batch)
+  const { outcome } = cursor
+  const appends = batch.appends.map((append, at) => ({
     ...append,
     events: append.events.map((event, place) => {
-      if ('stub' in event) return event
-      return captureEvent(event, { outcome, at: () => pathOfEvent(batch, index, place) })
+      cursor.append = at
+      cursor.place = place
+      return 'stub' in event ? event : captureEvent(event, cursor)
     }),
   }))
   const entries = (batch.entries ?? []).map(({ key, value }, index) => {
@@ -119,51 +131,38 @@ export const captureBatch = (batch: LogBatch): LogBatch => {
   return { ...batch, appends, entries }
 }
 
-type Capture = { readonly outcome: boolean; readonly at: () => string }
+type StreamDraft = { readonly append: LogAppend; readonly cursor: Cursor; readonly defaults: Defaults }
 
-const captureEvent = (event: NewEvent, { outcome, at }: Capture): NewEvent => {
-  const payload = copyAsJson(event.payload, { root: () => pathOfField(at(), 'payload'), outcome })
-  const state = copyAsJson(event.state, { root: () => pathOfField(at(), 'state'), outcome })
-  const normalized = [...(event.normalized ?? []), ...payload.normalized, ...state.normalized]
-  return {
-    ...event,
-    payload: payload.value,
-    state: state.value,
-    ...(normalized.length === 0 ? {} : { normalized }),
-  }
-}
-
-type StreamDraft = {
-  readonly append: LogAppend
-  readonly head: HeadRecord | undefined
-  readonly at: (place: number) => string
-  readonly outcome: boolean
-  readonly context: PlanContext
-}
-
-const draftStream = (draft: Draft, { append, head, at, outcome, context }: StreamDraft): void => {
+/** Drafts one stream's events after `head`; gives back the head after them. */
+const draftStream = (
+  draft: Draft,
+  head: HeadRecord | undefined,
+  { append, cursor, defaults }: StreamDraft,
+): HeadRecord | undefined => {
   const { stream_id, events } = append
   let last = head
-  for (const [place, event] of events.entries()) {
+  cursor.place = 0
+  for (const event of events) {
     draft.position += 1
     const { position } = draft
     const version = (last?.version ?? 0) + 1
     if ('stub' in event) {
       const { stub: hash } = event
       const value = encodeStub({ stream_id, version, position }, hash)
-      keep(draft, { stream_id, version, position, hash, value })
+      keep(draft, { of: { stream_id, version, position, hash }, value })
       draft.notes.push(['archived', stream_id, String(version)])
       last = headAfter(last, { version, position, machine: '', state: null }, hash)
-      continue
+    } else {
+      const body = draftBody(event, cursor, { stream_id, version, position, defaults })
+      const { hash, value } = encodeRecord(body, last?.hash ?? GENESIS)
+      const recorded = withHash(body, hash)
+      draft.events.push(recorded)
+      keep(draft, { of: recorded, value })
+      last = headAfter(last, recorded, hash)
     }
-    const body = bodyOf(event, { stream_id, version, position, at: () => at(place), outcome, context })
-    const { hash, value } = encodeRecord(body, last?.hash ?? GENESIS)
-    draft.events.push(withHash(body, hash))
-    keep(draft, { stream_id, version, position, hash, value })
-    last = headAfter(last, body, hash)
+    cursor.place += 1
   }
-  if (last !== undefined && events.length > 0) draft.heads.set(stream_id, last)
-  draft.versions.set(stream_id, last?.version ?? 0)
+  return last
 }
 
 const keep = (draft: Draft, record: PlannedRecord): void => {
@@ -184,61 +183,30 @@ const headAfter = (
   state: event.state ?? head?.state ?? null,
 })
 
-type Draftable = { -readonly [K in keyof EventBody]: EventBody[K] }
+const asStub = (record: Stub & { readonly hash: string }): PlannedEntry => ({
+  key: eventKey(record.position),
+  value: encodeStub(record, record.hash),
+})
 
-type Placement = {
-  readonly stream_id: string
-  readonly version: number
-  readonly position: number
-  readonly at: () => string
-  readonly outcome: boolean
-  readonly context: PlanContext
-}
-
-const bodyOf = (event: NewEvent, placement: Placement): EventBody => {
-  const { outcome, context, at } = placement
-  const payload = copyAsJson(event.payload, { root: () => pathOfField(at(), 'payload'), outcome })
-  const state = copyAsJson(event.state, { root: () => pathOfField(at(), 'state'), outcome })
-  const body: Draftable = {
-    event_id: event.event_id ?? context.newId(),
-    event_type: event.event_type,
-    timestamp: event.timestamp ?? context.now(),
-    source_agent: event.source_agent ?? '',
-    payload: payload.value,
-    correlation_id: event.correlation_id ?? '',
-    causation_id: event.causation_id ?? null,
-    stream_id: placement.stream_id,
-    version: placement.version,
-    position: placement.position,
-    schema_version: event.schema_version ?? 1,
-    machine: event.machine ?? '',
-    state: state.value,
-    subject_id: event.subject_id ?? '',
-    key_id: event.key_id ?? '',
-  }
-  const normalized = [...(event.normalized ?? []), ...payload.normalized, ...state.normalized]
-  if (normalized.length > 0) body.normalized = normalized
-  return body
-}
-
-const planArchive = ({ records }: Archived): PlannedEntry[] =>
-  records.map((record) => ({ key: eventKey(record.position), value: encodeStub(record, record.hash) }))
-
-const planEntries = (batch: LogBatch, outcome: boolean): PlannedEntry[] =>
-  (batch.entries ?? []).map((entry, index) => {
+const planEntries = (draft: Draft, entries: readonly Entry[], outcome: boolean): void => {
+  for (const [index, entry] of entries.entries()) {
     const key = entryKey(entry.key)
-    if (entry.value === undefined) return { key, value: undefined, note: ['del', entry.key] }
+    if (entry.value === undefined) {
+      draft.entries.push({ key, value: undefined, note: ['del', entry.key] })
+      continue
+    }
     const copied = copyAsJson(entry.value, { root: () => `entries[${index}].value`, outcome })
     const value = seal(key, copied.value)
-    return { key, value, note: ['put', entry.key, checksumOf(value)] }
-  })
+    draft.entries.push({ key, value, note: ['put', entry.key, checksumOf(value)] })
+  }
+}
 
 const planCommand = (commandId: string, draft: Draft): PlannedEntry => {
   const key = commandKey(commandId)
   const record: CommandRecord = {
     first: draft.position - draft.events.length + 1,
     count: draft.events.length,
-    versions: Array.from(draft.versions),
+    versions: Array.from(versionsOf(draft)),
   }
   return { key, value: seal(key, record), note: ['command', commandId] }
 }

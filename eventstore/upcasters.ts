@@ -100,6 +100,8 @@ async function* upcastAll(events: AsyncIterable<RecordedEvent>, chain: Chain): A
   for await (const event of events) yield chain(event)
 }
 
+type Abortable = { readonly signal?: AbortSignal }
+
 class UpcastingStore implements EventStore {
   readonly #store: EventStore
   readonly #chain: Chain
@@ -143,19 +145,19 @@ class UpcastingStore implements EventStore {
     return this.#store.head(stream_id)
   }
 
-  heads(prefix?: string): AsyncIterable<StreamHead> {
-    return this.#store.heads(prefix)
+  heads(prefix?: string, options?: Abortable): AsyncIterable<StreamHead> {
+    return this.#store.heads(prefix, options)
   }
 
-  entries(prefix: string): AsyncIterable<Entry> {
-    return this.#store.entries(prefix)
+  entries(prefix: string, options?: Abortable): AsyncIterable<Entry> {
+    return this.#store.entries(prefix, options)
   }
 
   position(): number {
     return this.#store.position()
   }
 
-  async verify(options?: { readonly signal?: AbortSignal }): Promise<VerifyReport> {
+  async verify(options?: Abortable): Promise<VerifyReport> {
     return this.#store.verify(options)
   }
 

@@ -15,8 +15,10 @@ export type VerifyOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
+export type DamageReport = VerifyReport & { readonly problems: readonly Damage[] }
+
 /** `view` must not change while it is read. */
-export const verifyLog = async (view: StorageView, options: VerifyOptions): Promise<VerifyReport> => {
+export const verifyLog = async (view: StorageView, options: VerifyOptions): Promise<DamageReport> => {
   const auditor = new LogAuditor(0)
   const index = new IndexAuditor(view)
   const noted = new NotedValues()

@@ -4,9 +4,6 @@ import { resolve, join, basename, dirname } from 'node:path'
 import { destination, pino } from 'pino'
 import type { AnyStateMachine } from 'xstate'
 import { z } from 'zod'
-import { endLeftover } from '../actors/leftover.ts'
-import { runCommand } from '../actors/command.ts'
-import type { ProcessIdentity } from '../actors/process-identity.ts'
 import type { EventStore } from '../eventstore/event-store.ts'
 import { openLevelEventStore } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
@@ -17,11 +14,13 @@ import { toolCallMachine } from '../machines/tool-call.machine.ts'
 import { admitRun } from './agents/admission.ts'
 import { createAgentRegistry } from './agents/agent-registry.ts'
 import { createAgentService, type AgentService } from './agents/agent-service.ts'
-import type { CommandPort } from './agents/command-step.ts'
 import type { AnyAgentDefinition } from './agents/define-agent.ts'
 import type { Tool } from './agents/define-tool.ts'
+import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
 import { createRunQueue } from './agents/run-queue.ts'
+import { createHistory, type History } from './history.ts'
+import { createCommandPort } from './command-port.ts'
 import { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
 import type { PermissionHook } from './permissions/permission-hook.ts'
@@ -33,9 +32,9 @@ import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
 import { createEngine, type Engine, type Parked, type SpawnOptions } from './runtime/engine.ts'
 import { RuntimeError } from './runtime/runtime-error.ts'
 import { checkedInput } from './sessions/input.ts'
-import { openDirectory, type SessionDirectory, type SessionRow } from './sessions/directory.ts'
+import { openDirectory } from './sessions/directory.ts'
 import { deliverUndelivered } from './sessions/handoff-delivery.ts'
-import { emptyScope, runInScope } from './sessions/scope.ts'
+import { runScoped } from './sessions/run-scoped.ts'
 import { createSessionService, type SessionService } from './sessions/session-service.ts'
 
 export type RuntimeOptions = {
@@ -70,7 +69,7 @@ const optionsSchema = z.looseObject({
 })
 
 /** A running system: the doors that everything outside goes through. */
-export interface Runtime {
+export interface Runtime extends History {
   readonly project: string
   /** Absolute path of the project's folder; `null` in memory. */
   readonly path: string | null
@@ -187,6 +186,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   // Ends every wait, when the runtime closes or its store is dead.
   // Every wait listens to it, and takes its listener back.
   setMaxListeners(0, closing.signal)
+  const machines = [sessionMachine, runnable, toolCallMachine, ...(parts.machines ?? [])]
   const engine = await createEngine({
     store,
     clock,
@@ -198,7 +198,7 @@ async function compose(parts: Parts): Promise<Runtime> {
       onError(error)
       closing.abort(error)
     },
-    machines: [sessionMachine, runnable, toolCallMachine, ...(parts.machines ?? [])],
+    machines,
   })
   const stopLogging = logEvents(store, logger)
   const directory = await openDirectory(store, onError)
@@ -234,6 +234,7 @@ async function compose(parts: Parts): Promise<Runtime> {
         ? { accepted: false, version: 0, reason: `no actor "${id}"` }
         : found.actor.stop()
     },
+    ...createHistory({ engine, machines, newId }),
     run: async (fn) => {
       closing.signal.throwIfAborted()
       return runScoped(runtime, fn)
@@ -277,76 +278,6 @@ async function compose(parts: Parts): Promise<Runtime> {
     throw error
   }
   return runtime
-}
-
-/** Runs `fn` in a fresh scope; when it settles, the scope's own session ends, completed or interrupted. */
-async function runScoped<T>(runtime: Runtime, fn: () => Promise<T> | T): Promise<T> {
-  const scope = emptyScope(runtime)
-  const end = async (reason: 'completed' | 'interrupted'): Promise<void> => {
-    if (scope.owner === null) return
-    const { status } = await runtime.sessions.get(scope.owner.id)
-    if (status === 'active') await runtime.sessions.end(scope.owner.id, { reason })
-  }
-  let result: T
-  try {
-    result = await runInScope(scope, async () => fn())
-  } catch (error) {
-    // What went wrong in the first place is what the caller must hear; a refused pause is on the record.
-    await end('interrupted').catch(() => {})
-    throw error
-  }
-  await end('completed')
-  return result
-}
-
-function parkedRun(row: SessionRow): Parked[] {
-  const { id, parked_error: error } = row
-  if (!row.parked || error === null) return []
-  return [{ id, code: error.code ?? 'ACTOR_FAILED', reason: error.message }]
-}
-
-/** What was parked because code or a hook was missing goes on when that is there again. */
-async function resumeWhatCameBack(
-  runtime: Runtime,
-  directory: SessionDirectory,
-  onError: (error: unknown) => void,
-): Promise<void> {
-  const hooks = runtime.permissions.names()
-  for (const row of directory.current()) {
-    if (!row.parked || row.parked_error === null) continue
-    const { code, details = {} } = row.parked_error
-    const needed = (details['hooks'] ?? []) as readonly string[]
-    const isBack =
-      (code === 'AGENT_UNKNOWN' && runtime.agents.roleOf(row.agent_id ?? '') !== undefined) ||
-      (code === 'HOOK_MISSING' && needed.every((name) => hooks.includes(name)))
-    if (isBack) await runtime.sessions.resume(row.id).catch(onError)
-  }
-}
-
-/** Runs commands as child processes, and knows which of them have not ended. */
-function createCommandPort(): CommandPort & { ended(): Promise<void> } {
-  const running = new Set<Promise<unknown>>()
-  return {
-    run(spec, options) {
-      const outcome = runCommand({
-        ...spec,
-        env: { ...process.env, ...spec.env },
-        signal: options.signal,
-        onLog: (line) => options.onLog(line.text),
-        onStart: (identity) => options.onStart(identity),
-      })
-      running.add(outcome)
-      const done = (): void => void running.delete(outcome)
-      outcome.then(done, done)
-      return outcome
-    },
-    async endLeftover(identity) {
-      await endLeftover(identity as ProcessIdentity)
-    },
-    async ended() {
-      await Promise.allSettled(running)
-    },
-  }
 }
 
 function runtimeClosed(): RuntimeError {

@@ -1,14 +1,21 @@
 /** The whole public surface, on one screen. */
 export { createRuntime } from './create-runtime.ts'
 export type { Runtime, RuntimeOptions } from './create-runtime.ts'
+export type { ForkOptions, VerifyOptions } from './history.ts'
 
 export type { Receipt, SendOptions } from './runtime/cell.ts'
 export type { Clock, NewId } from './runtime/clock.ts'
 export type { DurableActor } from './runtime/durable-actor.ts'
 export type { RuntimeLogger } from './runtime/event-logger.ts'
 export type { Parked, SpawnOptions } from './runtime/engine.ts'
+export type { Fork } from './runtime/fork-copy.ts'
 export { RuntimeError } from './runtime/runtime-error.ts'
 export type { RuntimeErrorCode } from './runtime/runtime-error.ts'
+
+export { QueryError } from './query/query-error.ts'
+export type { QueryErrorCode } from './query/query-error.ts'
+export type { ReplayedState, ReplayOptions, ReplayStep, ReplayTarget } from './query/time-travel.ts'
+export type { VerifyLogReport, VerifyProblem, VerifyProgress } from './query/verify-log.ts'
 
 export {
   currentSessionId,

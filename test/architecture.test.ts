@@ -33,9 +33,14 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/runtime/durable-machine.ts',
     'src/runtime/canonical.ts',
     'src/runtime/state-value.ts',
+    'src/runtime/replay.ts',
+    // What is owed on disk, also by forks that are paused.
+    'src/runtime/owed.ts',
+    'src/runtime/fork-hold.ts',
     // What streams beside the actors' own are called, and what their records say.
     'src/runtime/definition.ts',
     'src/runtime/refusal-log.ts',
+    'src/runtime/fork-link.ts',
     'src/runtime/runtime-error.ts',
     'src/sessions/directory.ts',
     'src/permissions/redaction.ts',
@@ -46,6 +51,9 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'machines/',
     // To open a log that no runtime has open, and to say who has it open.
     'eventstore/',
+    // Forks from one folder into another, which no runtime has open either.
+    'src/runtime/fork-copy.ts',
+    'src/runtime/fork-link.ts',
     'src/runtime/runtime-error.ts',
     'src/runtime/definition.ts',
     'src/runtime/refusal-log.ts',
@@ -56,6 +64,8 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/sessions/directory.ts',
   ],
   'src/testing/': ['src/create-runtime.ts', 'src/runtime/clock.ts', 'eventstore/'],
+  'src/command-port.ts': ['src/agents/', 'actors/'],
+  'src/history.ts': ['src/query/', 'src/runtime/', 'src/sessions/'],
   'src/create-runtime.ts': ['src/', 'machines/', 'actors/', 'eventstore/'],
   'src/index.ts': ['src/', 'machines/'],
 }

@@ -38,6 +38,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   SESSION_UNKNOWN: EXIT.notFound,
   ES_LOCKED: EXIT.locked,
   CLI_LOCKED: EXIT.locked,
+  ACTOR_EXISTS: EXIT.conflict,
   ES_VERSION_CONFLICT: EXIT.conflict,
   ACTOR_DIVERGED: EXIT.integrity,
   ES_CORRUPT: EXIT.integrity,

@@ -3,9 +3,11 @@ import type { Command } from 'commander'
 import type { RecordedEvent } from '../../eventstore/event.ts'
 import { readEvents } from '../query/events.ts'
 import { refusalsHead } from '../query/refusals.ts'
+import { forkStream, readForkLink } from '../runtime/fork-link.ts'
 import { eventSummary } from './event-summary.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { findSubject } from './find-subject.ts'
+import { forkText } from './fork-text.ts'
 import { withLog, type ReadableLog } from './open-log.ts'
 import { collected, positiveInteger } from './option-values.ts'
 import { readableTime, shortened } from './printable.ts'
@@ -54,11 +56,23 @@ async function printLog(call: CliCall, log: ReadableLog): Promise<ExitCode> {
     await output.ready()
   }
   if (printed === 0) output.say('no events match')
-  if (stream_id !== undefined) await mentionRefusals(call, log, stream_id)
+  if (stream_id !== undefined) {
+    await mentionOrigin(call, log, stream_id)
+    await mentionRefusals(call, log, stream_id)
+  }
   if (options['follow'] === true) {
     output.say('Nobody writes to this log: no process has it open. This is all there is to follow.')
   }
   return 0
+}
+
+async function mentionOrigin(
+  { output, command }: CliCall,
+  log: ReadableLog,
+  streamId: string,
+): Promise<void> {
+  const link = await readForkLink(log, streamId)
+  if (link !== undefined) output.say(`${forkText(link)}: ${command} log ${forkStream(streamId)}`)
 }
 
 async function mentionRefusals(

@@ -9,7 +9,10 @@ import { copyFolder, FolderChangedError, type FolderCopy } from './folder-copy.t
 import type { CliCall, CliShared } from './shared-options.ts'
 
 /** What a command may do with a log: read it. */
-export type ReadableLog = Pick<EventStore, 'head' | 'heads' | 'position' | 'readAll' | 'readStream'>
+export type ReadableLog = Pick<
+  EventStore,
+  'entries' | 'head' | 'heads' | 'position' | 'readAll' | 'readStream' | 'verify'
+>
 
 /**
  * Runs `read` over the log; nothing of the folder changes, and nothing is left behind. Ctrl-C ends it.

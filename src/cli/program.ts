@@ -33,6 +33,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./why.ts')).defineWhyCommand,
   },
   {
+    name: 'verify',
+    summary: "check every record, and whether today's machines still decide as the log recorded",
+    load: async () => (await import('./verify.ts')).defineVerifyCommand,
+  },
+  {
+    name: 'fork',
+    summary: 'begin a new log with the first events of an actor, to ask what if from there',
+    load: async () => (await import('./fork.ts')).defineForkCommand,
+  },
+  {
     name: 'machines',
     summary: "list the machines the log was written by, or print one for Stately's editor",
     load: async () => (await import('./machines.ts')).defineMachinesCommand,

@@ -2,9 +2,11 @@
 import type { Command } from 'commander'
 import { redactedState } from '../query/redacted.ts'
 import { stateAt, type StateAt } from '../query/state-at.ts'
+import { readForkLink } from '../runtime/fork-link.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { fieldLines, type Field } from './fields.ts'
 import { findSubject } from './find-subject.ts'
+import { forkText } from './fork-text.ts'
 import { loadMachines } from './machine-modules.ts'
 import { withLog, type ReadableLog } from './open-log.ts'
 import { collected, positiveInteger } from './option-values.ts'
@@ -46,12 +48,14 @@ async function printState(
   const version = (options['at'] as number | undefined) ?? subject.version
   const state = redactedState(await stateAt(log, subject.stream_id, { version, machines }))
   const needs = needsMachines(state)
+  const fork = await readForkLink(log, subject.stream_id)
   if (output.json) {
-    output.record({ ...state, needs_machines: needs !== undefined })
+    output.record({ ...state, needs_machines: needs !== undefined, ...(fork && { fork }) })
     return 0
   }
   output.line(output.paint('bold', state.stream_id))
-  for (const line of fieldLines(stateFields(state), output)) output.line(line)
+  const origin: Field = ['fork', fork && forkText(fork)]
+  for (const line of fieldLines([...stateFields(state), origin], output)) output.line(line)
   if (state.source === 'replay') {
     output.line('  context')
     output.line(printableJson(state.context, '    '))

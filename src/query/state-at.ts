@@ -2,9 +2,9 @@
 import type { AnyStateMachine } from 'xstate'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
-import { eventOf } from '../runtime/canonical.ts'
+import type { CellState } from '../runtime/cell-state.ts'
 import { durableMachine, type DurableMachine } from '../runtime/durable-machine.ts'
-import { createFolder, type CellState, type Folder, type FoldOutcome } from '../runtime/fold.ts'
+import { foldSteps } from './fold-to.ts'
 import { jsonSafe } from './json-safe.ts'
 import { QueryError } from './query-error.ts'
 
@@ -106,47 +106,10 @@ async function replay(
   store: Pick<EventStore, 'readStream'>,
   at: { readonly streamId: string; readonly version: number; readonly machine: DurableMachine },
 ): Promise<Reached> {
-  const folder = createFolder(at.machine, at.streamId)
-  let reached: { record: RecordedEvent; state: CellState } | undefined
-  for await (const record of store.readStream(at.streamId, { toVersion: at.version })) {
-    const outcome = foldRecord(folder, reached?.state, record)
-    if (outcome.kind !== 'accepted') throw diverged(record, `it is ${outcome.kind} now: ${outcome.reason}`)
-    const { state } = outcome
-    const value: unknown = state.snapshot.value
-    if (canonical(value) !== canonical(record.state)) {
-      throw diverged(record, `it leads to ${canonical(value)} now, and led to ${canonical(record.state)}`)
-    }
-    reached = { record, state }
-  }
+  let reached: Reached | undefined
+  for await (const step of foldSteps(store, at)) reached = step
   if (reached === undefined) throw noVersion(at.streamId, at.version, 0)
   return reached
-}
-
-function foldRecord(folder: Folder, state: CellState | undefined, record: RecordedEvent): FoldOutcome {
-  const { version, timestamp, event_id } = record
-  try {
-    return folder.fold(state, {
-      version,
-      time: Date.parse(timestamp),
-      eventId: event_id,
-      event: eventOf(record),
-    })
-  } catch (error) {
-    throw diverged(
-      record,
-      `its code throws now: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    )
-  }
-}
-
-/** Regions of a parallel state may come in any order. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
 }
 
 type Interior = Pick<StateAt, 'children' | 'context' | 'error' | 'output' | 'status' | 'timers' | 'value'>
@@ -172,7 +135,7 @@ function unfolded(record: RecordedEvent): Interior {
   return { value: record.state, ...none }
 }
 
-function noStream(streamId: string): QueryError {
+export function noStream(streamId: string): QueryError {
   return new QueryError('QUERY_NOT_FOUND', {
     happened: `There is no stream "${streamId}".`,
     expected: 'Expected the id of a session, run, tool call or other actor in this log.',
@@ -181,25 +144,11 @@ function noStream(streamId: string): QueryError {
   })
 }
 
-function noVersion(streamId: string, version: number, head: number): QueryError {
+export function noVersion(streamId: string, version: number, head: number): QueryError {
   return new QueryError('QUERY_NOT_FOUND', {
     happened: `Stream "${streamId}" has no version ${version}.`,
     expected: `Expected a whole number from 1 to ${head}.`,
     todo: `List its versions with \`agentctl log ${streamId}\`.`,
     details: { id: streamId, version, head_version: head },
-  })
-}
-
-function diverged(record: RecordedEvent, how: string, cause?: unknown): QueryError {
-  const { stream_id, version, position, event_id, event_type, machine } = record
-  return new QueryError('QUERY_REPLAY_DIVERGED', {
-    happened: `Event ${version} ("${event_type}") of "${stream_id}", at position ${position}, does not replay: ${how}.`,
-    expected: `Expected the code of "${machine}" to decide today as it did when the event was recorded.`,
-    todo:
-      version > 1
-        ? `Use the code that wrote it, or look at the state before it: agentctl show ${stream_id} --at ${version - 1}.`
-        : 'Use the code that wrote it.',
-    details: { stream_id, version, position, event_id, event_type, machine },
-    cause,
   })
 }

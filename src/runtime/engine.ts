@@ -27,6 +27,8 @@ import {
   unknownMachine,
   unregisteredMachine,
 } from './engine-errors.ts'
+import { FORK_SUFFIX } from './fork-link.ts'
+import { createForks, type Forks } from './forks.ts'
 import { streamsThatOwe } from './owed.ts'
 import { createRefusalLog, REFUSED_SUFFIX } from './refusal-log.ts'
 
@@ -89,6 +91,8 @@ export interface Engine {
   /** Wakes every actor that owes work; what cannot be woken is parked. */
   recover(): Promise<void>
   readonly parked: readonly Parked[]
+  /** Actors that were begun from a part of others. */
+  readonly forks: Forks
   onError(error: unknown): void
   /** Stops what runs, finishes what is being written. */
   close(): Promise<void>
@@ -147,12 +151,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     if (head === undefined || head.machine === '') return undefined
     const machine = [...machines.values()].find(({ label }) => label === head.machine)
     if (machine === undefined) throw unknownMachine(id, head.machine, labelsOf(machines))
-    const cell = new Cell(id, machine, host)
+    const world = await forks.worldOf(id, { machine, host })
+    const cell = new Cell(id, world.machine, world.host)
     await cell.load()
     parked.delete(id)
     return cell
   }
   const cells: CellRegistry = new CellRegistry(load)
+  const forks = createForks({ store, machines, cells: () => cells, assertId })
 
   const registered = (machine: AnyStateMachine): DurableMachine => {
     const durable = machines.get(machine.id)
@@ -198,12 +204,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     store,
     clock,
     onError,
+    forks,
     get parked() {
       return [...parked.values()]
     },
     async spawn(machine, spawn) {
       const durable = registered(machine)
-      if (!isActorId(spawn.id)) throw invalidId(spawn.id, LONGEST_ID)
+      assertId(spawn.id)
       for (;;) {
         const existing = await find(spawn.id)
         if (existing !== undefined) {
@@ -252,7 +259,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 }
 
 function isActorId(id: unknown): id is string {
-  return isRecordableName(id, LONGEST_ID) && !id.startsWith(DEFINITION_PREFIX) && !id.endsWith(REFUSED_SUFFIX)
+  if (!isRecordableName(id, LONGEST_ID) || id.startsWith(DEFINITION_PREFIX)) return false
+  return !id.endsWith(REFUSED_SUFFIX) && !id.endsWith(FORK_SUFFIX)
+}
+
+function assertId(id: unknown): void {
+  if (!isActorId(id)) throw invalidId(id, LONGEST_ID)
 }
 
 function assertSameMachine(cell: Cell, machine: DurableMachine): void {

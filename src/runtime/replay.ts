@@ -97,7 +97,7 @@ export class Replayer {
 }
 
 /** A state value as text; regions of a parallel state in one order, whatever order they come in. */
-export function stateText(value: unknown): string {
+function stateText(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -85,6 +85,8 @@ export const reads = ({ given }: Suite): void => {
       }
     }, reason)
     await assert.rejects(collect(store.readStream('a', { signal: controller.signal })), reason)
+    await assert.rejects(collect(store.heads('', { signal: controller.signal })), reason)
+    await assert.rejects(collect(store.entries('', { signal: controller.signal })), reason)
   })
 
   given('an option that makes no sense is refused', async (store) => {

@@ -23,7 +23,7 @@ afterAll(async () => {
   await rm(modules, { recursive: true, force: true })
 })
 
-const COMMANDS = ['run', 'log', 'show', 'why', 'machines']
+const COMMANDS = ['run', 'log', 'show', 'why', 'verify', 'fork', 'machines']
 
 describe('help', () => {
   test.each(COMMANDS)('of %s has an example and the options that every command has', async (command) => {
@@ -157,8 +157,8 @@ describe('--machines', () => {
     const file = await module('throwing-order.mjs', text)
     const told = await agentctl(['show', 'order-1', '--project', project.path, '--machines', file])
     expect(told).toMatchObject({ code: EXIT.integrity, stdout: '' })
-    expect(told.stderr).toContain('QUERY_REPLAY_DIVERGED: Event 2 ("pay") of "order-1"')
-    expect(told.stderr).toContain('the actor is in error')
+    expect(told.stderr).toContain('QUERY_REPLAY_DIVERGED: Event 1 ("actor.created") of "order-1"')
+    expect(told.stderr).toContain('its code throws now: gone')
   })
 
   test.each([

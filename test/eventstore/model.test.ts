@@ -6,111 +6,14 @@ import * as fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   createMemoryEventStore,
+  createMemorySnapshots,
   isEventStoreError,
   openLevelEventStore,
   type EventStore,
-  type ExpectedVersion,
   type RecordedEvent,
+  type Snapshots,
 } from '../../eventstore/index.ts'
-
-const STREAMS = ['a', 'b', 'b/1', 'é\u{1F600}']
-
-type Append = {
-  stream: string
-  payloads: unknown[]
-  expected: ExpectedVersion
-  commandId: string | undefined
-}
-
-type Operation =
-  | { type: 'append'; append: Append }
-  | { type: 'batch'; appends: Append[]; key: string; value: unknown }
-  | { type: 'concurrent'; appends: Append[] }
-  | { type: 'check'; stream: string; from: number }
-  | { type: 'reopen' }
-
-const expected = fc.oneof(
-  { weight: 4, arbitrary: fc.constant('any' as const) },
-  { weight: 1, arbitrary: fc.constantFrom('no_stream' as const, 'stream_exists' as const) },
-  { weight: 2, arbitrary: fc.nat(6) },
-)
-
-const append: fc.Arbitrary<Append> = fc.record({
-  stream: fc.constantFrom(...STREAMS),
-  payloads: fc.array(fc.jsonValue({ maxDepth: 2 }), { maxLength: 3 }),
-  expected,
-  commandId: fc.option(fc.constantFrom('c1', 'c2', 'c3'), { nil: undefined, freq: 4 }),
-})
-
-const operation: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 5, arbitrary: append.map((one) => ({ type: 'append' as const, append: one })) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('batch' as const),
-      appends: fc.array(append, { maxLength: 3 }),
-      key: fc.constantFrom('k/1', 'k/2', 'l'),
-      value: fc.option(fc.jsonValue(), { nil: undefined }),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc
-      .array(append, { maxLength: 5 })
-      .map((appends) => ({ type: 'concurrent' as const, appends })),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('check' as const),
-      stream: fc.constantFrom(...STREAMS),
-      from: fc.nat(5),
-    }),
-  },
-  { weight: 1, arbitrary: fc.constant({ type: 'reopen' as const }) },
-)
-
-type Fact = { stream: string; version: number; payload: unknown }
-
-/** What a store is, without any of how: a list of facts, entries, and the commands that were seen. */
-class Model {
-  facts: Fact[] = []
-  readonly entries = new Map<string, unknown>()
-  readonly commands = new Map<string, { streams: string[]; count: number }>()
-
-  version(stream: string): number {
-    return this.facts.filter((fact) => fact.stream === stream).length
-  }
-
-  /** The code of the refusal, or how many events were written; a duplicate writes none. */
-  apply(appends: readonly Append[], commandId: string | undefined): string | number {
-    const streams = Array.from(new Set(appends.map((one) => one.stream)))
-    const known = commandId === undefined ? undefined : this.commands.get(commandId)
-    if (known !== undefined) {
-      return known.streams.toSorted().join('|') === streams.toSorted().join('|') ? 0 : 'ES_COMMAND_REUSED'
-    }
-    const before = this.facts
-    this.facts = before.slice()
-    for (const { stream, payloads, expected } of appends) {
-      const version = this.version(stream)
-      const holds =
-        expected === 'any' ||
-        (expected === 'no_stream'
-          ? version === 0
-          : expected === 'stream_exists'
-            ? version > 0
-            : version === expected)
-      if (!holds) {
-        this.facts = before
-        return 'ES_VERSION_CONFLICT'
-      }
-      payloads.forEach((payload, index) => this.facts.push({ stream, version: version + 1 + index, payload }))
-    }
-    const count = this.facts.length - before.length
-    if (commandId !== undefined) this.commands.set(commandId, { streams, count })
-    return count
-  }
-}
+import { Model, operations, type Append, type Fact, type Operation } from './store-model.ts'
 
 const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   const all: T[] = []
@@ -118,16 +21,21 @@ const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   return all
 }
 
-const toFact = ({ stream_id, version, payload }: RecordedEvent): Fact => ({
+const toFact = ({ stream_id, version, position, payload }: RecordedEvent): Fact => ({
   stream: stream_id,
   version,
+  position,
   payload,
 })
 
-/** What JSON makes of a value: -0 becomes 0. */
-const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value)) as unknown
-
-type Subject = { store: EventStore; readonly reopen: (store: EventStore) => Promise<EventStore> }
+/** A store under test, and what was begun on it. */
+type Subject = {
+  store: EventStore
+  readonly reopen: (store: EventStore) => Promise<EventStore>
+  readonly snapshots: Snapshots
+  /** What live subscriptions saw, each with the position it began after. */
+  subscriptions: { from: number; readonly seen: Fact[] }[]
+}
 
 const streamAppend = ({ stream, payloads, expected: expectedVersion }: Append) => ({
   stream_id: stream,
@@ -135,7 +43,10 @@ const streamAppend = ({ stream, payloads, expected: expectedVersion }: Append) =
   expectedVersion,
 })
 
-const outcomeOf = async (work: Promise<{ events: readonly RecordedEvent[]; duplicate: boolean }>) =>
+/** How many events were written, or the code of the refusal. */
+const outcomeOf = async (
+  work: Promise<{ events: readonly RecordedEvent[]; duplicate: boolean }>,
+): Promise<number | string> =>
   work.then(
     ({ events, duplicate }) => (duplicate ? 0 : events.length),
     (error: unknown) => {
@@ -144,66 +55,102 @@ const outcomeOf = async (work: Promise<{ events: readonly RecordedEvent[]; dupli
     },
   )
 
-const run = async (subject: Subject, model: Model, operations: readonly Operation[]): Promise<void> => {
-  for (const operation of operations) {
-    switch (operation.type) {
-      case 'append': {
-        const { commandId, ...one } = operation.append
-        const got = outcomeOf(
-          subject.store.appendBatch({
-            appends: [streamAppend({ ...one, commandId })],
-            ...(commandId === undefined ? {} : { commandId }),
-          }),
-        )
-        expect(await got).toBe(model.apply([operation.append], commandId))
-        break
-      }
-      case 'batch': {
-        const { key, value, appends } = operation
-        const got = await outcomeOf(
-          subject.store.appendBatch({ appends: appends.map(streamAppend), entries: [{ key, value }] }),
-        )
-        const want = model.apply(appends, undefined)
-        expect(got).toBe(want)
-        if (typeof want === 'string') break
-        if (value === undefined) model.entries.delete(key)
-        else model.entries.set(key, asJson(value))
-        break
-      }
-      case 'concurrent': {
-        const got = operation.appends.map(({ commandId, ...one }) =>
-          outcomeOf(
-            subject.store.appendBatch({
-              appends: [streamAppend({ ...one, commandId })],
-              ...(commandId === undefined ? {} : { commandId }),
-            }),
-          ),
-        )
-        const want = operation.appends.map((one) => model.apply([one], one.commandId))
-        expect(await Promise.all(got)).toEqual(want)
-        break
-      }
-      case 'check': {
-        const { stream, from } = operation
-        const read = await collect(subject.store.readStream(stream, { fromVersion: from + 1 }))
-        const facts = model.facts.filter((fact) => fact.stream === stream && fact.version > from)
-        expect(read.map(toFact)).toEqual(asJson(facts))
-        const rest = await collect(
-          subject.store.readAll({ fromPosition: Math.min(from, model.facts.length) }),
-        )
-        expect(rest.map(toFact)).toEqual(asJson(model.facts.slice(from)))
-        break
-      }
-      case 'reopen':
-        subject.store = await subject.reopen(subject.store)
-        break
-    }
-  }
-  expect((await collect(subject.store.readAll())).map(toFact)).toEqual(asJson(model.facts))
-  expect(await collect(subject.store.entries(''))).toEqual(
-    Array.from(model.entries, ([key, value]) => ({ key, value })).sort((a, b) => (a.key < b.key ? -1 : 1)),
+const append = async (store: EventStore, one: Append): Promise<number | string> =>
+  outcomeOf(
+    store.appendBatch({
+      appends: [streamAppend(one)],
+      ...(one.commandId === undefined ? {} : { commandId: one.commandId }),
+    }),
   )
-  expect(await subject.store.verify()).toMatchObject({ ok: true, events: model.facts.length, problems: [] })
+
+const perform = async (subject: Subject, model: Model, operation: Operation): Promise<void> => {
+  const { store } = subject
+  switch (operation.type) {
+    case 'append':
+      expect(await append(store, operation.append)).toBe(
+        model.append([operation.append], operation.append.commandId),
+      )
+      return
+    case 'concurrent': {
+      const got = operation.appends.map((one) => append(store, one))
+      const want = operation.appends.map((one) => model.append([one], one.commandId))
+      expect(await Promise.all(got)).toEqual(want)
+      return
+    }
+    case 'batch': {
+      const { key, value, appends } = operation
+      const got = await outcomeOf(
+        store.appendBatch({ appends: appends.map(streamAppend), entries: [{ key, value }] }),
+      )
+      expect(got).toBe(model.batch(appends, { key, value }))
+      return
+    }
+    case 'check': {
+      const { stream, from } = operation
+      const read = await collect(store.readStream(stream, { fromVersion: from + 1 }))
+      expect(read.map(toFact)).toEqual(model.stream(stream, from))
+      const back = await collect(store.readStream(stream, { direction: 'backwards' }))
+      expect(back.map(toFact)).toEqual(model.stream(stream, 0).toReversed())
+      const rest = await collect(store.readAll({ fromPosition: Math.min(from, model.facts.length) }))
+      expect(rest.map(toFact)).toEqual(model.log(from))
+      return
+    }
+    case 'subscribe': {
+      const seen: Fact[] = []
+      subject.subscriptions.push({ from: store.position(), seen })
+      store.subscribe({ fromPosition: 'now' }).subscribe((event) => seen.push(toFact(event)))
+      return
+    }
+    case 'snapshot': {
+      const head = await store.head(operation.stream)
+      if (head === undefined) return
+      const { version, hash } = head
+      await subject.snapshots.save({
+        stream_id: operation.stream,
+        version,
+        hash,
+        machine: 'm@1',
+        state: version,
+      })
+      model.saveSnapshot(operation.stream)
+      return
+    }
+    case 'load': {
+      const snapshot = await subject.snapshots.load(store, operation.stream, 'm@1')
+      expect(snapshot?.state).toBe(model.snapshot(operation.stream))
+      return
+    }
+    case 'archive': {
+      const expectedVersion = model.version(operation.stream)
+      if (expectedVersion === 0) return
+      const tombstone = { event_type: 'archived', payload: { expectedVersion } }
+      await store.truncate?.(operation.stream, { tombstone, expectedVersion })
+      model.archive(operation.stream)
+      return
+    }
+    case 'compact':
+      await store.compact?.()
+      return
+    case 'reopen':
+      assertSubscriptions(subject, model)
+      subject.store = await subject.reopen(store)
+  }
+}
+
+/** Live events are handed out before their append resolves, so nothing needs to be waited for. */
+const assertSubscriptions = (subject: Subject, model: Model): void => {
+  for (const { from, seen } of subject.subscriptions) expect(seen).toEqual(model.everything(from))
+  subject.subscriptions = []
+}
+
+const run = async (subject: Subject, list: readonly Operation[]): Promise<void> => {
+  const model = new Model()
+  for (const operation of list) await perform(subject, model, operation)
+  assertSubscriptions(subject, model)
+  const { store } = subject
+  expect((await collect(store.readAll())).map(toFact)).toEqual(model.log(0))
+  expect(await collect(store.entries(''))).toEqual(model.sortedEntries())
+  expect(await store.verify()).toMatchObject({ ok: true, events: model.log(0).length, problems: [] })
 }
 
 /** The same ids and times for every store, so that even the hashes are equal. */
@@ -221,14 +168,17 @@ describe('random operations', () => {
   test('both stores do what the model says and hold the same log', async () => {
     folder = await mkdtemp(join(tmpdir(), 'event-store-model-'))
     let round = 0
+    expect.hasAssertions()
     await fc.assert(
-      fc.asyncProperty(fc.array(operation, { maxLength: 20 }), async (operations) => {
+      fc.asyncProperty(operations, async (list) => {
         round += 1
         const path = join(folder, String(round))
         const ids = deterministic()
         const memory: Subject = {
           store: createMemoryEventStore(deterministic()),
           reopen: async (store) => store,
+          snapshots: createMemorySnapshots(),
+          subscriptions: [],
         }
         const level: Subject = {
           store: await openLevelEventStore({ path, ...ids }),
@@ -236,12 +186,13 @@ describe('random operations', () => {
             await store.close()
             return openLevelEventStore({ path, ...ids })
           },
+          snapshots: createMemorySnapshots(),
+          subscriptions: [],
         }
         try {
-          await run(memory, new Model(), operations)
-          await run(level, new Model(), operations)
-          const [left, right] = [await collect(memory.store.readAll()), await collect(level.store.readAll())]
-          expect(left).toEqual(right)
+          await run(memory, list)
+          await run(level, list)
+          expect(await collect(level.store.readAll())).toEqual(await collect(memory.store.readAll()))
         } finally {
           await memory.store.close()
           await level.store.close()

@@ -1,0 +1,116 @@
+/** `agentctl fork <id> --into <folder>`: the first events of an actor in a log of their own, paused, to ask what if. */
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
+import { noVersion, type KnownMachines } from '../query/state-at.ts'
+import { planFork, writeFork, type ForkPlan } from '../runtime/fork-copy.ts'
+import { CliError } from './cli-error.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
+import { findSubject, type Subject } from './find-subject.ts'
+import { loadMachines } from './machine-modules.ts'
+import { withLog, type ReadableLog } from './open-log.ts'
+import { collected, positiveInteger } from './option-values.ts'
+import type { CliCall, CliShared } from './shared-options.ts'
+
+export function defineForkCommand(program: Command, shared: CliShared): void {
+  program
+    .command('fork')
+    .description('begin a new log with the first events of an actor, to ask what if from there')
+    .argument('<id>', 'its id, the name of a session or agent, or an event: its id or position')
+    .option(
+      '--at <version>',
+      'the last version to take over; default the last, or that of the event',
+      positiveInteger,
+    )
+    .requiredOption('--into <folder>', 'the project folder that gets the fork; made if it is not there')
+    .option('-m, --machines <module>', 'a module that exports your machines; repeatable', collected)
+    .option('--live', 'run what the fork inherits (not in this version)')
+    .addHelpText(
+      'after',
+      `
+The fork keeps its id. Nothing of the folder that it comes from changes, and nothing that it inherits is run: it is
+paused. Open the new folder with createRuntime({ path, machines }): what you send there is decided and recorded, and
+what it would do is held back until runtime.resumeFork(id).
+
+Examples:
+  agentctl fork order-1 --at 7 --into ./what-if --machines ./dist/machines.js
+  agentctl show order-1 --project ./what-if --machines ./dist/machines.js`,
+    )
+    .action(shared.action(async (call) => fork(call, shared)))
+}
+
+async function fork(call: CliCall, shared: CliShared): Promise<ExitCode> {
+  const { options, output, logPath } = call
+  if (options['live'] === true) throw noLive()
+  const into = resolve(shared.cwd, options['into'] as string)
+  const target = join(into, 'log')
+  if (target === logPath) throw sameFolder(into)
+  const machines = await loadMachines((options['machines'] ?? []) as readonly string[], shared.cwd)
+  const plan = await withLog(call, shared, async (log) => {
+    const subject = await findSubject(log, (call.args as [string])[0])
+    return planned(log, { subject, at: options['at'] as number | undefined, machines })
+  })
+  // Only now: what cannot be forked leaves no folder behind.
+  await using store = await openLevelEventStore({ path: target })
+  const made = await writeFork(store, plan)
+  if (output.json) output.record({ fork: { ...made, project: into } })
+  else {
+    const { stream_id, version } = made.from
+    output.line(
+      `${stream_id} at version ${version} is forked into ${into}, paused: nothing that it owes is run`,
+    )
+    output.say(`look at it: agentctl show ${made.id} --project ${into}`)
+  }
+  return EXIT.ok
+}
+
+type Wanted = {
+  readonly subject: Subject
+  readonly at: number | undefined
+  readonly machines: KnownMachines
+}
+
+async function planned(log: ReadableLog, { subject, at, machines }: Wanted): Promise<ForkPlan> {
+  const id = subject.stream_id
+  const head = await log.head(id)
+  if (head === undefined || head.machine === '') throw noActor(id)
+  if (!machines.has(head.machine)) throw needsMachines(id, head.machine)
+  const version = at ?? subject.version ?? head.version
+  if (version > head.version) throw noVersion(id, version, head.version)
+  return planFork(log, { id, at: version, newId: id, paused: true, machines })
+}
+
+function noLive(): CliError {
+  return new CliError('CLI_USAGE', {
+    happened: 'A fork cannot be made live from the command line yet.',
+    expected: 'Expected a fork that is paused.',
+    todo: 'Leave --live away; then open the new folder with createRuntime and call runtime.resumeFork(id).',
+  })
+}
+
+function sameFolder(into: string): CliError {
+  return new CliError('CLI_USAGE', {
+    happened: `${into} is the folder that the fork comes from.`,
+    expected: 'Expected another folder: what was recorded is evidence, and is not added to.',
+    todo: 'Name another one after --into; in its own log an actor is forked with runtime.fork(id).',
+    details: { path: into },
+  })
+}
+
+function noActor(id: string): CliError {
+  return new CliError('CLI_USAGE', {
+    happened: `"${id}" is a stream of plain facts: no machine wrote it.`,
+    expected: 'Expected the id of a session, run, tool call or other actor.',
+    todo: 'Fork the actor that it belongs to.',
+    details: { id },
+  })
+}
+
+function needsMachines(id: string, machine: string): CliError {
+  return new CliError('CLI_USAGE', {
+    happened: `"${id}" was written by machine "${machine}", whose code was not given.`,
+    expected: 'Expected the code, to find out what the actor owes at that version.',
+    todo: 'Give it: --machines ./dist/machines.js.',
+    details: { id, machine },
+  })
+}

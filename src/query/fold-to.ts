@@ -1,0 +1,48 @@
+/** Folds a stream event by event through its machine, for every question about a state in the past. */
+import type { EventStore } from '../../eventstore/event-store.ts'
+import type { RecordedEvent } from '../../eventstore/event.ts'
+import type { CellState } from '../runtime/cell-state.ts'
+import type { DurableMachine } from '../runtime/durable-machine.ts'
+import { Replayer, type Divergence } from '../runtime/replay.ts'
+import { QueryError } from './query-error.ts'
+
+export type FoldedStep = { readonly record: RecordedEvent; readonly state: CellState }
+
+export type FoldStepsOptions = {
+  readonly streamId: string
+  readonly machine: DurableMachine
+  /** The last version to fold. */
+  readonly version: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Each event up to a version with the state after it; nothing is executed.
+ *
+ * @throws QueryError `QUERY_REPLAY_DIVERGED`; EventStoreError `ES_CORRUPT`
+ */
+export async function* foldSteps(
+  store: Pick<EventStore, 'readStream'>,
+  { streamId, machine, version, signal }: FoldStepsOptions,
+): AsyncGenerator<FoldedStep, void, undefined> {
+  const replayer = new Replayer(machine, streamId)
+  for await (const record of store.readStream(streamId, { toVersion: version, ...(signal && { signal }) })) {
+    const replayed = replayer.take(record)
+    if (replayed.kind === 'diverged') throw replayDiverged(replayed)
+    yield { record, state: replayed.state }
+  }
+}
+
+function replayDiverged({ record, reason, cause }: Divergence): QueryError {
+  const { stream_id, version, position, event_id, event_type, machine } = record
+  return new QueryError('QUERY_REPLAY_DIVERGED', {
+    happened: `Event ${version} ("${event_type}") of "${stream_id}", at position ${position}, does not replay: ${reason}.`,
+    expected: `Expected the code of "${machine}" to decide today as it did when the event was recorded.`,
+    todo:
+      version > 1
+        ? `Use the code that wrote it, or look at the state before it: agentctl show ${stream_id} --at ${version - 1}.`
+        : 'Use the code that wrote it.',
+    details: { stream_id, version, position, event_id, event_type, machine },
+    cause,
+  })
+}

@@ -1,0 +1,68 @@
+/** The world of a paused fork: it decides and records as ever, and nothing that it intends is done. */
+import type { AnyActorLogic, AnyActorRef, AnyStateMachine } from 'xstate'
+import type { CellHost } from './cell.ts'
+import type { RawAction } from './cell-state.ts'
+import { durableMachine, type DurableMachine } from './durable-machine.ts'
+import { heldStore } from './fork-hold.ts'
+
+/** A leaf that does nothing and says nothing: XState tells a parent only of snapshots that are active. */
+const INERT = {
+  getInitialSnapshot: () => ({ status: 'stopped', output: undefined, error: undefined }),
+  transition: (snapshot: unknown) => snapshot,
+  getPersistedSnapshot: (snapshot: unknown) => snapshot,
+  restoreSnapshot: (snapshot: unknown) => snapshot,
+} as unknown as AnyActorLogic
+
+/** The machine with the same decisions, whose leaves are inert and whose actions are not run. */
+export function heldMachine(machine: DurableMachine): DurableMachine {
+  const names = Object.keys(machine.original.implementations.actors)
+  const actors = Object.fromEntries(names.map((name) => [name, INERT]))
+  const original: AnyStateMachine = machine.original.provide({ actors } as never)
+  const held = { ...durableMachine(machine.original), original }
+  holdActions(held.foldable)
+  return held
+}
+
+/** The engine as a paused fork sees it: alarms never ring, what is owed waits apart. */
+export function heldHost(host: CellHost, id: string): CellHost {
+  return {
+    ...host,
+    store: heldStore(host.store, id),
+    clock: { now: () => host.clock.now(), setTimeout: () => undefined, clearTimeout: () => {} },
+  }
+}
+
+/** Takes the doing out of each action once XState has taken the step; each keeps its place, by which others are named. */
+function holdActions(machine: AnyStateMachine): void {
+  const transition = machine.transition.bind(machine)
+  machine.transition = (snapshot, event, scope) => {
+    const taken: RawAction[] = []
+    const { self } = scope
+    const collecting = {
+      ...scope,
+      actionExecutor: (action: RawAction) => {
+        taken.push(action)
+        ;(scope as unknown as { actionExecutor(action: RawAction): void }).actionExecutor(action)
+      },
+    }
+    try {
+      return transition(snapshot, event, collecting as never)
+    } finally {
+      for (const action of taken) holdBack(action, self)
+    }
+  }
+}
+
+function holdBack(action: { -readonly [K in keyof RawAction]: RawAction[K] }, self: AnyActorRef): void {
+  if (!action.type.startsWith('xstate.')) action.exec = undefined
+  else if (action.type === 'xstate.emit' || action.type === 'xstate.log' || isForeign(action, self)) {
+    action.type = 'xstate.held'
+  }
+}
+
+/** To an actor that is neither the machine itself nor a child of it. */
+function isForeign({ type, params }: RawAction, self: AnyActorRef): boolean {
+  if (type !== 'xstate.sendTo') return false
+  const { to } = (params ?? {}) as { to?: AnyActorRef }
+  return to !== undefined && to !== self && to._parent !== self
+}

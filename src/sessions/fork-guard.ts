@@ -1,0 +1,32 @@
+/** Keeps sessions, runs and tool calls from being forked into the log that has them: their events carry their own ids. */
+import type { EventStore } from '../../eventstore/event-store.ts'
+import { agentMachine } from '../../machines/agent.machine.ts'
+import { sessionMachine } from '../../machines/session.machine.ts'
+import { toolCallMachine } from '../../machines/tool-call.machine.ts'
+import { RuntimeError } from '../runtime/runtime-error.ts'
+
+const OURS: ReadonlySet<string> = new Set([sessionMachine.id, agentMachine.id, toolCallMachine.id])
+
+/**
+ * Passes for actors of a user's machine, and for ids that are not there.
+ *
+ * @throws RuntimeError `FORK_REFUSED`
+ */
+export async function assertForkable(
+  store: Pick<EventStore, 'head'>,
+  id: string,
+  wish: 'fork' | 'resume',
+): Promise<void> {
+  const machine = (await store.head(id))?.machine ?? ''
+  if (!OURS.has(machine.slice(0, machine.lastIndexOf('@')))) return
+  throw new RuntimeError('FORK_REFUSED', {
+    happened: `"${id}" (${machine}) cannot be ${wish === 'fork' ? 'forked in the log that has it' : 'resumed as a fork'}.`,
+    expected:
+      'Sessions, runs and tool calls know themselves and each other by the ids in their events: a fork that runs would act as the original.',
+    todo:
+      wish === 'fork'
+        ? `Fork it into a folder of its own, when no process has this one open: agentctl fork ${id} --into <folder>.`
+        : 'Look at it and ask it what if (replay, send); to go on with the work, start a new session or run.',
+    details: { stream_id: id, machine },
+  })
+}
