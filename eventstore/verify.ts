@@ -2,7 +2,7 @@
 import { LogAuditor } from './auditor.ts'
 import { damage, type Damage } from './damage.ts'
 import type { VerifyReport } from './event-store.ts'
-import { headKey, headsRange, nameOfKey } from './keys.ts'
+import { batchesBetween, headKey, headsRange, nameOfKey, positionOfKey, wholeLog } from './keys.ts'
 import { scanLog } from './scan-log.ts'
 import { unseal, type HeadRecord } from './sealed.ts'
 import type { StorageView } from './storage.ts'
@@ -25,7 +25,8 @@ export const verifyLog = async (view: StorageView, options: VerifyOptions): Prom
   const problems: Damage[] = []
   let events = 0
   for await (const page of scanLog(view, {
-    ...options,
+    signal: options.signal,
+    until: Math.max(options.until, await lastPosition(view)),
     after: 0,
     auditor,
     onLink: (link) => noted.add(link),
@@ -41,6 +42,13 @@ export const verifyLog = async (view: StorageView, options: VerifyOptions): Prom
   if (complete) located.push(...noted.compareStubs(auditor.stubs))
   located.push(...(await noted.compare(view, { complete, signal: options.signal })))
   return { ok: located.length === 0, events, streams: auditor.streams.size, problems: located }
+}
+
+/** The last position that the view knows of: it may be a later moment than the one `until` was taken at. */
+const lastPosition = async (view: StorageView): Promise<number> => {
+  const ranges = [wholeLog, batchesBetween(0, Number.MAX_SAFE_INTEGER - 1)]
+  const found = await Promise.all(ranges.map((range) => view.range({ ...range, reverse: true, limit: 1 })))
+  return Math.max(0, ...found.flat().map(([key]) => positionOfKey(key)))
 }
 
 type HeadRound = {

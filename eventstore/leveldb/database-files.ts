@@ -75,7 +75,10 @@ export const readWriteAheadLogs = async (
     const records: Buffer[] = []
     const recordsAfter: Buffer[] = []
     let bad: FileDamage | undefined
-    for (const item of readLogFile(await readFile(join(folder, file)))) {
+    // Gone since we looked: what it held is in a table now.
+    const bytes = await readFile(join(folder, file)).catch(() => undefined)
+    if (bytes === undefined) continue
+    for (const item of readLogFile(bytes)) {
       if (item.type === 'record') (bad === undefined ? records : recordsAfter).push(item.bytes)
       else if (item.type === 'bad') bad ??= { file, offset: item.offset, detail: item.detail }
     }

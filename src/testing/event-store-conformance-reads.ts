@@ -278,3 +278,39 @@ export const reopening = ({ test, target }: Suite): void => {
     await target.destroy(again)
   })
 }
+
+export const crashing = ({ test, target }: Suite): void => {
+  const { crash } = target
+  if (crash === undefined) return
+
+  test('what was acknowledged survives, and what was under way is whole or absent', async () => {
+    const store = await target.open()
+    await store.append('a', facts(3), { commandId: 'c-1' })
+    const before = await collect(store.readAll())
+    const underWay = store.appendBatch({
+      appends: [
+        { stream_id: 'a', events: facts(2) },
+        { stream_id: 'b', events: facts(2) },
+      ],
+      commandId: 'c-2',
+    })
+    underWay.catch(() => undefined)
+    const again = await crash(store)
+    const after = await collect(again.readAll())
+    assert.deepEqual(after.slice(0, 3), before)
+    assert.ok(after.length === 3 || after.length === 7)
+    assert.deepEqual((await again.verify()).problems, [])
+    const first = await again.append('a', facts(3), { commandId: 'c-1' })
+    assert.equal(first.duplicate, true)
+    const second = await again.appendBatch({
+      appends: [
+        { stream_id: 'a', events: facts(2) },
+        { stream_id: 'b', events: facts(2) },
+      ],
+      commandId: 'c-2',
+    })
+    assert.equal(second.duplicate, after.length === 7)
+    assert.equal(again.position(), 7)
+    await target.destroy(again)
+  })
+}

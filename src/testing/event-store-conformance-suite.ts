@@ -16,6 +16,8 @@ export type ConformanceTarget = {
   readonly open: () => Promise<EventStore>
   /** Closes the store and opens what it kept; left out if it keeps nothing. */
   readonly reopen?: (store: EventStore) => Promise<EventStore>
+  /** Ends the store as a power cut would, without closing it, and opens what is left; left out if that cannot be done. */
+  readonly crash?: (store: EventStore) => Promise<EventStore>
   /** Closes the store and removes what it kept. */
   readonly destroy: (store: EventStore) => Promise<void>
 }

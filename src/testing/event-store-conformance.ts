@@ -3,7 +3,7 @@
  *
  * It needs `describe` and `test` of a test runner and nothing else; it asserts with Node's own `assert`.
  */
-import { closing, reads, reopening, subscriptions } from './event-store-conformance-reads.ts'
+import { closing, crashing, reads, reopening, subscriptions } from './event-store-conformance-reads.ts'
 import type { Body, ConformanceRunner, ConformanceTarget, Suite } from './event-store-conformance-suite.ts'
 import { appends, batches, commands, expectedVersions, refusals } from './event-store-conformance-writes.ts'
 
@@ -40,5 +40,6 @@ export const eventStoreConformance = (runner: ConformanceRunner, target: Conform
     runner.describe('subscribe and follow', () => subscriptions(suite))
     runner.describe('close', () => closing(suite))
     if (target.reopen !== undefined) runner.describe('reopen', () => reopening(suite))
+    if (target.crash !== undefined) runner.describe('crash', () => crashing(suite))
   })
 }
