@@ -4,11 +4,13 @@
  * Owns: those turns, and the promises of those who wait for them.
  * Never: hands out a turn before all that were decided before it.
  */
-import type { Turn } from './turn.ts'
+import type { Act } from './turn.ts'
 
 /** A turn on its way to the disk. */
 export type Flight = {
-  readonly turn: Turn
+  readonly script: readonly Act[]
+  /** Called when the script was played. */
+  readonly done: (() => void) | undefined
   written: boolean
   /** Settles when the turn is published, or lost. */
   readonly landed: Promise<void>
@@ -28,14 +30,14 @@ export class Flights {
     return this.#flights.at(-1)
   }
 
-  depart(turn: Turn): Flight {
+  depart(script: readonly Act[], done?: () => void): Flight {
     let land: () => void = () => {}
     let lose: (error: unknown) => void = () => {}
     const landed = new Promise<void>((resolve, reject) => {
       land = resolve
       lose = reject
     })
-    const flight: Flight = { turn, written: false, landed, land, lose }
+    const flight: Flight = { script, done, written: false, landed, land, lose }
     this.#flights.push(flight)
     return flight
   }
