@@ -43,8 +43,19 @@ export function canonicalExternal(event: AnyEventObject): CanonicalEvent {
       todo: 'Choose another name.',
     })
   }
-  const { value } = copyAsJson(event, { root: () => 'event', outcome: false })
-  return { event: typeFirst(value), normalized: [] }
+  return { event: typeFirst(copyStrictly(event)), normalized: [] }
+}
+
+/** Nearly no event has references in it; only one that cannot be copied is searched for them. */
+function copyStrictly(event: AnyEventObject): unknown {
+  const options = { root: () => 'event', outcome: false }
+  try {
+    return copyAsJson(event, options).value
+  } catch (error) {
+    const addressed = withAddresses(event)
+    if (addressed === event) throw error
+    return copyAsJson({ ...(addressed as AnyEventObject), [REFS_FIELD]: true }, options).value
+  }
 }
 
 /**

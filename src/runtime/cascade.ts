@@ -10,7 +10,14 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { AnyEventObject } from 'xstate'
 import { withAddresses } from './actor-refs.ts'
-import { canonicalMail, CHILD_FIELD, READS_FIELD, isRecordableName, TIMER_FIELD, type CanonicalEvent } from './canonical.ts'
+import {
+  canonicalMail,
+  CHILD_FIELD,
+  READS_FIELD,
+  isRecordableName,
+  TIMER_FIELD,
+  type CanonicalEvent,
+} from './canonical.ts'
 import type { CellState, ChildRecord, Effect, ParentLink } from './cell-state.ts'
 import { rootOf } from './child-address.ts'
 import type { FoldOutcome } from './fold.ts'
@@ -30,6 +37,8 @@ export type Kinship = {
   /** Brings the actor to life that a first event speaks of; `undefined` if its parent is gone. */
   bear(address: string, link: ParentLink): Member | undefined
   unbear(cell: Member): void
+  /** Whether earlier mail to this actor waits on disk, which this one must not overtake. */
+  isWaitedFor(address: string): boolean
 }
 
 export class Cascade {
@@ -70,7 +79,7 @@ export class Cascade {
 
   /** Mail that was sent in an earlier turn. */
   receive(mail: Mail): void {
-    this.#deliver(mail)
+    this.#hand(mail)
     this.#leaveRest()
   }
 
@@ -100,9 +109,7 @@ export class Cascade {
     }
     const { state, effects, reads } = outcome
     const recorded: CanonicalEvent =
-      reads === undefined
-        ? canonical
-        : { ...canonical, event: { ...canonical.event, [READS_FIELD]: reads } }
+      reads === undefined ? canonical : { ...canonical, event: { ...canonical.event, [READS_FIELD]: reads } }
     cell.part ??= this.#open(cell, before)
     cell.part.steps.push({ canonical: recorded, eventId, causationId, source, state })
     cell.decided = state
@@ -168,12 +175,16 @@ export class Cascade {
       this.#die(mail, 'it is no event')
       return
     }
-    const cell = this.#kin.member(mail.to)
-    if (this.#steps >= MAX_STEPS) {
+    if (this.#steps >= MAX_STEPS || this.#kin.isWaitedFor(mail.to)) {
       // What is due at once to oneself is kept as a timer already.
       if (mail.event[TIMER_FIELD] === undefined) this.left.push(mail)
       return
     }
+    this.#hand(mail)
+  }
+
+  #hand(mail: Mail): void {
+    const cell = this.#kin.member(mail.to)
     if (cell === undefined) {
       this.#deliverAbroad(mail)
       return

@@ -58,7 +58,8 @@ export function closedUnder(id: string): RuntimeError {
 export function stoppedByParent(id: string, parent: string): RuntimeError {
   return new RuntimeError('EVENT_RESERVED', {
     happened: `"${id}" was to be stopped, and it is a child of "${parent}".`,
-    expected: 'As in XState, a child is stopped by its parent: when it leaves the invoking state, or by stopChild.',
+    expected:
+      'As in XState, a child is stopped by its parent: when it leaves the invoking state, or by stopChild.',
     todo: 'Send the parent an event on which it does so; nothing was written.',
     details: { stream_id: id, parent },
   })

@@ -82,7 +82,15 @@ function prepareTransition(logic: AnyActorLogic, name: string): DurableMachine {
   const machine = logic as unknown as AnyStateMachine
   const none: ReadonlyMap<string, DurableMachine> = new Map()
   const label = `${name}@1`
-  return { kind: 'transition', name, label, original: machine, foldable: machine, children: none, warnings: [] }
+  return {
+    kind: 'transition',
+    name,
+    label,
+    original: machine,
+    foldable: machine,
+    children: none,
+    warnings: [],
+  }
 }
 
 /** A guard that returns a promise is truthy and always passes in XState; here it fails the step instead. */

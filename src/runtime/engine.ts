@@ -14,6 +14,7 @@ import { isRecordableName } from './canonical.ts'
 import type { Cell, Receipt, SendOptions } from './cell.ts'
 import { isChildAddress, rootOf } from './child-address.ts'
 import type { Clock } from './clock.ts'
+import { DEAD_SUFFIX, deadLetters, type RecordedDeadLetter } from './dead-letters.ts'
 import { DEFINITION_PREFIX, recordDefinition } from './definition.ts'
 import { durableActor, type DurableActor } from './durable-actor.ts'
 import { durableMachine, withDescendants, type DurableMachine } from './durable-machine.ts'
@@ -29,7 +30,9 @@ import {
 } from './engine-errors.ts'
 import { Family, type FamilyHost } from './family.ts'
 import { FamilyRegistry } from './family-registry.ts'
+import { rootsWithMail } from './outbox.ts'
 import { streamsThatOwe } from './owed.ts'
+import { Postman } from './postman.ts'
 import { createRefusalLog, REFUSED_SUFFIX } from './refusal-log.ts'
 
 /** How many actors recover at once. */
@@ -91,6 +94,8 @@ export interface Engine {
   /** Wakes every actor that owes work; what cannot be woken is parked. */
   recover(): Promise<void>
   readonly parked: readonly Parked[]
+  /** Mail between actors that nobody took, the oldest first: its target has ended, or never was. */
+  deadLetters(): Promise<readonly RecordedDeadLetter[]>
   onError(error: unknown): void
   /** Stops what runs, finishes what is being written. */
   close(): Promise<void>
@@ -130,7 +135,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const audiences = new Map<string, Audience>()
   const parked = new Map<string, Parked>()
   const refusals = createRefusalLog({ store, clock, onError })
+  const post = new Postman({ store, clock, onError, use: (root, take) => families.use(root, take) })
   const host: FamilyHost = {
+    post,
     store,
     clock,
     onError,
@@ -207,6 +214,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     get parked() {
       return [...parked.values()]
     },
+    deadLetters: () => deadLetters(store),
     async spawn(machine, spawn) {
       const durable = registered(machine)
       if (!isRootId(spawn.id)) throw invalidId(spawn.id, LONGEST_ID)
@@ -236,7 +244,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     send: (id, event, sendOptions) => useExisting(id, (cell) => cell.send(event, sendOptions)),
     sendOutcome: (id, event, sendOptions) => useExisting(id, (cell) => cell.sendOutcome(event, sendOptions)),
     async recover() {
-      const owing = await streamsThatOwe(store)
+      const owing = [...new Set([...(await streamsThatOwe(store)), ...(await rootsWithMail(store))])]
       const wakeNext = async (): Promise<void> => {
         for (let id = owing.shift(); id !== undefined; id = owing.shift()) {
           try {
@@ -262,6 +270,7 @@ function isRootId(id: unknown): id is string {
     isRecordableName(id, LONGEST_ID) &&
     !id.startsWith(DEFINITION_PREFIX) &&
     !id.endsWith(REFUSED_SUFFIX) &&
+    !id.endsWith(DEAD_SUFFIX) &&
     !isChildAddress(id)
   )
 }

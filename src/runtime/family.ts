@@ -16,12 +16,16 @@ import { recordedRef, type RecordedRef } from './actor-refs.ts'
 import { canonicalExternal, canonicalMail, type CanonicalEvent } from './canonical.ts'
 import { Cascade, type Kinship } from './cascade.ts'
 import { Cell, type CellHost, type Kin } from './cell.ts'
+import { rootOf } from './child-address.ts'
 import { bornDead, closedUnder } from './cell-errors.ts'
 import type { ParentLink, TimerRecord } from './cell-state.ts'
 import { withDescendants, type DurableMachine } from './durable-machine.ts'
 import { unknownMachine } from './engine-errors.ts'
+import { buryMail } from './dead-letters.ts'
 import { Flights } from './flights.ts'
 import type { FoldOutcome } from './fold.ts'
+import type { Mail } from './mail.ts'
+import { keepMail, mailFor, type KeptMail } from './outbox.ts'
 import type { Receipt, SendOptions } from './receipt.ts'
 import { recordsOf, type Member } from './turn.ts'
 
@@ -29,6 +33,15 @@ import { recordsOf, type Member } from './turn.ts'
 export type FamilyHost = CellHost & {
   /** The family is broken (I2): forget it. */
   onBroken(family: Family): void
+  readonly post: Post
+}
+
+/** Who sees to the mail of all families. */
+export type Post = {
+  isUnderWay(key: string): boolean
+  begin(key: string): void
+  end(key: string): void
+  deliver(mail: KeptMail): void
 }
 
 export class Family implements Kin, Kinship {
@@ -40,6 +53,10 @@ export class Family implements Kin, Kinship {
   #closed = false
   #deciding = false
   #lastTime = 0
+  /** How much mail of its own waits on disk, by address. */
+  #waiting: Map<string, number> | undefined
+  /** What was found on disk when the family was woken. */
+  #found: KeptMail[] = []
   readonly #flights = new Flights()
 
   constructor(id: string, machine: DurableMachine, host: FamilyHost) {
@@ -90,6 +107,9 @@ export class Family implements Kin, Kinship {
     await this.root.load()
     await this.#loadChildren(this.root)
     for (const { lastTime } of this.#all()) this.#lastTime = Math.max(this.#lastTime, lastTime)
+    this.#found = await mailFor(this.host.store, this.id)
+    this.#found = this.#found.filter(({ key }) => !this.host.post.isUnderWay(key))
+    for (const mail of this.#found) this.#await(mail)
   }
 
   /** Starts the leaves and timers that the fold says are under way. */
@@ -104,6 +124,36 @@ export class Family implements Kin, Kinship {
     // In the order in which they were set, over all members: ids of events grow with time.
     if (this.#members !== undefined) timers.sort((a, b) => (a.timer.cause < b.timer.cause ? -1 : 1))
     for (const { cell, timer } of timers) cell.arm(timer)
+    for (const mail of this.#found.splice(0)) {
+      const { post } = this.host
+      post.begin(mail.key)
+      this.receive(mail)
+        .catch((error: unknown) => this.host.onError(error))
+        .finally(() => post.end(mail.key))
+    }
+  }
+
+  /** Takes mail that waited on disk; resolves when that it was taken is there as well. */
+  async receive(mail: KeptMail): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken
+    if (this.#closed) throw closedUnder(mail.to)
+    this.#await(mail, -1)
+    const cascade = this.#cascade()
+    this.#taking(cascade, () => cascade.receive(mail))
+    await this.#depart(cascade, mail.key)
+  }
+
+  isWaitedFor(address: string): boolean {
+    return this.#waiting?.has(address) ?? false
+  }
+
+  /** Counts mail of its own that waits. */
+  #await({ to }: Mail, by = 1): void {
+    if (rootOf(to) !== this.id) return
+    this.#waiting ??= new Map()
+    const left = (this.#waiting.get(to) ?? 0) + by
+    if (left > 0) this.#waiting.set(to, left)
+    else this.#waiting.delete(to)
   }
 
   async decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
@@ -140,7 +190,8 @@ export class Family implements Kin, Kinship {
   lookUp(systemId: string): RecordedRef | undefined {
     for (const { decided } of this.#all()) {
       for (const { ref, address } of decided?.children.values() ?? []) {
-        if ((ref as AnyActorRef & { systemId?: string }).systemId === systemId) return recordedRef(ref.id, address)
+        if ((ref as AnyActorRef & { systemId?: string }).systemId === systemId)
+          return recordedRef(ref.id, address)
       }
     }
     return undefined
@@ -156,7 +207,8 @@ export class Family implements Kin, Kinship {
   bear(address: string, link: ParentLink): Cell | undefined {
     const parent = this.member(link.streamId)
     const machine = parent?.machine.children.get(link.src)
-    if (parent === undefined || machine === undefined || !parent.decided?.children.has(link.key)) return undefined
+    if (parent === undefined || machine === undefined || !parent.decided?.children.has(link.key))
+      return undefined
     const cell = this.#add(address, machine)
     cell.correlationId = parent.correlationId
     return cell
@@ -222,14 +274,29 @@ export class Family implements Kin, Kinship {
     }
   }
 
-  /** Sends a turn to the disk; resolves when it is published. */
-  #depart(cascade: Cascade): Promise<void> {
-    const { parts, script, time } = cascade
+  /** Sends a turn to the disk; resolves when it is published. `taken`: the entry of the mail that it began with. */
+  #depart(cascade: Cascade, taken?: string): Promise<void> {
+    const { parts, script, time, left, dead } = cascade
     const records = parts.map((part) => recordsOf(part, time))
     const appends = records.map(({ append }) => append)
-    const entries: Entry[] = records.flatMap((record) => record.entries)
-    const flight = this.#flights.depart(script)
-    const written = this.host.store.appendBatch({ appends, entries }).then(() => {
+    const entries: Entry[] =
+      records.length === 1 ? (records[0]?.entries ?? []) : records.flatMap((r) => r.entries)
+    if (taken !== undefined) entries.push({ key: taken, value: undefined })
+    const mails = left.map((mail) => {
+      const kept = keepMail(mail, this.member(mail.from)?.decided?.version ?? 0)
+      entries.push(kept.entry)
+      this.host.post.begin(kept.mail.key)
+      this.#await(mail)
+      return kept.mail
+    })
+    for (const letter of dead) {
+      const buried = buryMail(letter, time)
+      appends.push(buried.append)
+      entries.push(buried.entry)
+    }
+    const flight = this.#flights.depart(script, mails)
+    const batch = { appends, entries, ...(dead.length > 0 && { outcome: true }) }
+    const written = this.host.store.appendBatch(batch).then(() => {
       flight.written = true
       this.#land()
     })
@@ -245,23 +312,20 @@ export class Family implements Kin, Kinship {
           this.#members?.delete(act.cell.id)
         }
       }
+      for (const mail of next.mails) this.host.post.deliver(mail)
       next.land()
     }
   }
 
   #break(error: unknown): void {
-    this.#flights.lose(error)
+    for (const { key } of this.#flights.lose(error)) this.host.post.end(key)
     if (this.#broken !== undefined) return
     this.#broken = error as Error
     this.release()
     this.host.onBroken(this)
   }
 
-  async #refuse(
-    cell: Cell,
-    event: AnyEventObject,
-    { options, outcome, landed }: Refused,
-  ): Promise<Receipt> {
+  async #refuse(cell: Cell, event: AnyEventObject, { options, outcome, landed }: Refused): Promise<Receipt> {
     const version = cell.decided?.version ?? 0
     const reason = options.ifRefused?.reason ?? outcome.reason
     const alternatives = options.ifRefused?.alternatives ?? []

@@ -112,7 +112,8 @@ function foldNext(at: FoldContext, state: CellState, envelope: FoldEnvelope): Fo
       taken: { snapshot: failed(snapshot, error), fired, ended, thrown: true },
     })
   }
-  if (at.machine.kind === 'transition') return foldTransition(at, state, { envelope, taken: { snapshot: next } })
+  if (at.machine.kind === 'transition')
+    return foldTransition(at, state, { envelope, taken: { snapshot: next } })
   // A timer is over and a child has ended whether or not the machine cares, and that is recorded.
   const matters =
     next.status !== 'active' || at.scope.transitioned || fired !== undefined || ended !== undefined
@@ -143,7 +144,13 @@ function heard(scope: FoldScope, event: AnyEventObject): AnyEventObject {
     event[REFS_FIELD] !== undefined ||
     event[READS_FIELD] !== undefined
   if (!marked) return event
-  const { [TIMER_FIELD]: _timer, [CHILD_FIELD]: _child, [REFS_FIELD]: refs, [READS_FIELD]: _reads, ...rest } = event
+  const {
+    [TIMER_FIELD]: _timer,
+    [CHILD_FIELD]: _child,
+    [REFS_FIELD]: refs,
+    [READS_FIELD]: _reads,
+    ...rest
+  } = event
   if (refs === undefined) return rest
   return withReferences(rest, (ref) => scope.revive(ref)) as AnyEventObject
 }

@@ -11,8 +11,6 @@ export type Mail = {
   readonly cause: string | null
   /** Its place in the turn in which it was sent. */
   readonly place: number
-  /** The entry that keeps it until it is taken; `undefined` for what is taken in the turn in which it was sent. */
-  readonly key?: string
 }
 
 /** The first event of every actor that is started by another one. */

@@ -27,7 +27,11 @@ export function settle(before: CellState, step: Step): Accepted {
   const { snapshot, version, booked, link } = step
   if (isPlain(before, step)) {
     const { children, timers } = before
-    return { kind: 'accepted', state: { version, snapshot, children, timers, booked, link }, effects: NOTHING }
+    return {
+      kind: 'accepted',
+      state: { version, snapshot, children, timers, booked, link },
+      effects: NOTHING,
+    }
   }
   const children = new StepChildren(before, step)
   const timers = new StepTimers(before, step)
