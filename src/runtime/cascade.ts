@@ -114,7 +114,7 @@ export class Cascade {
     cell.part.steps.push({ canonical: recorded, eventId, causationId, source, state })
     cell.decided = state
     this.#steps += 1
-    this.#act(cell, state, effects, eventId)
+    this.#act(cell, { state, effects, eventId })
     return outcome
   }
 
@@ -125,7 +125,10 @@ export class Cascade {
   }
 
   /** Mail goes out in the order of the effects; all the rest is for later. */
-  #act(cell: Member, state: CellState, effects: readonly Effect[], eventId: string): void {
+  #act(
+    cell: Member,
+    { state, effects, eventId }: { state: CellState; effects: readonly Effect[]; eventId: string },
+  ): void {
     let chunk: readonly Effect[] = effects
     let from = 0
     for (let index = 0; index < effects.length; index += 1) {

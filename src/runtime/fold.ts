@@ -75,10 +75,7 @@ function foldFirst(at: FoldContext, envelope: FoldEnvelope): FoldOutcome {
 
 function firstSnapshot({ machine, scope }: FoldContext, input: unknown): AnyMachineSnapshot {
   try {
-    return machine.foldable.getInitialSnapshot(
-      scope.actorScope as never,
-      input as never,
-    ) as AnyMachineSnapshot
+    return machine.foldable.getInitialSnapshot(scope.actorScope as never, input) as AnyMachineSnapshot
   } catch (error) {
     // A machine says so in its snapshot; a transition function's context throws.
     if (machine.kind === 'machine') throw error

@@ -217,7 +217,7 @@ class Durable {
     const { trace, running, received } = this.world
     const snapshot = this.actor.getSnapshot()
     const look: Look = async (ref) => {
-      if (!isChildAddress(ref.sessionId) || !('address' in (ref.toJSON?.() as object))) return undefined
+      if (!isChildAddress(ref.sessionId)) return undefined
       return (await this.engine.find(ref.sessionId))?.actor.getSnapshot()
     }
     const children = snapshot.status === 'active' ? await childrenOf(snapshot, look) : {}

@@ -450,9 +450,8 @@ const transitions: Sample = {
   ],
   machine: (world) => {
     const tally = fromTransition(
-      (state: { n: number }, event: AnyEventObject, { self }) => {
+      (state: { n: number }, event: AnyEventObject) => {
         if (event.type === 'fail') throw new Error('no tally')
-        if (event.type === 'tell') (self._parent as AnyActorRef | undefined)?.getSnapshot()
         return event.type === 'add' && event['by'] > 0 ? { n: state.n + event['by'] } : state
       },
       ({ input }: { input: { from: number } }) => ({ n: input.from }),
