@@ -10,7 +10,7 @@ import {
   type AnyEventObject,
   type AnyStateMachine,
 } from 'xstate'
-import { createMemoryEventStore, type EventStore } from '../../eventstore/index.ts'
+import { createMemoryEventStore, type AtomicBatch, type EventStore } from '../../eventstore/index.ts'
 import { createTestClock } from '../../src/testing/test-clock.ts'
 import { eventsOf, openEngine, reopen, rest, until, type Opened } from './engine-under-test.ts'
 import { createFailingStore } from './failing-store.ts'
@@ -272,21 +272,12 @@ describe('a cascade', () => {
     const rally = endless(2_600)
     const clock = createTestClock()
     const real = createMemoryEventStore({ clock: () => clock.now() })
-    let open = true
-    let bury: (error: Error) => void = () => {}
-    const killed = new Promise<never>((_resolve, reject) => (bury = reject))
     // The process dies once the first thousand steps are on disk.
-    const store = new Proxy(real, {
-      get(target, name) {
-        const value: unknown = Reflect.get(target, name, target)
-        if (name !== 'appendBatch')
-          return typeof value === 'function' ? (value.bind(target) as unknown) : value
-        return async (batch: Parameters<EventStore['appendBatch']>[0]) => {
-          if (!open) return killed
-          if (batch.appends.some(({ events }) => events.length > 400)) open = false
-          return real.appendBatch(batch)
-        }
-      },
+    let over = false
+    const { store, bury } = mortal(real, (batch) => {
+      const now = over
+      over ||= batch.appends.some(({ events }) => events.length > 400)
+      return now
     })
     const dead = await openEngine({ machines: [rally], store, clock })
     const actor = await dead.spawn(rally, { id: 'r' })
@@ -299,7 +290,7 @@ describe('a cascade', () => {
     await until(() => same?.getSnapshot().context.n === 2_600, 'the end of the rally')
     const pings = (await eventsOf(real, 'r:1:0')).filter(({ event_type }) => event_type === 'ping')
     expect(pings).toHaveLength(2_600)
-    bury(new Error('killed'))
+    bury()
   })
 })
 
@@ -332,20 +323,31 @@ describe('mail', () => {
     expect(engine.errors).toEqual([])
   })
 
-  test('that was on disk and not taken when the process died arrives after the restart, once', async () => {
-    const engine = await openEngine({ machines: [peer] })
-    const a = await engine.spawn(peer, { id: 'a' })
-    const b = await engine.spawn(peer, { id: 'b' })
-    const sent = Array.from({ length: 5 }, (_, n) => a.send({ type: 'tell', whom: b, n }))
-    // Closed between the sender's batch and the receiver's.
-    const closed = Promise.all(sent).then(() => engine.close())
-    await closed
-    const again = await openEngine({ machines: [peer], store: engine.store, clock: engine.clock })
-    const same = await again.get(peer, 'b')
-    await until(() => same?.getSnapshot().context.seen.length === 5, 'the mail')
-    expect(same?.getSnapshot().context.seen).toEqual([0, 1, 2, 3, 4])
-    expect(await entries(again.store, 'outbox/')).toEqual([])
-  })
+  test.each([0, 1, 3])(
+    'that was on disk and not taken when the process died arrives after the restart, once (taken before: %d)',
+    async (taken) => {
+      const clock = createTestClock()
+      const real = createMemoryEventStore({ clock: () => clock.now() })
+      let takes = 0
+      const { store, bury } = mortal(real, ({ entries: changed = [] }) =>
+        changed.some(
+          ({ key, value }) => key.startsWith('outbox/') && value === undefined && takes++ >= taken,
+        ),
+      )
+      const dying = await openEngine({ machines: [peer], store, clock })
+      const a = await dying.spawn(peer, { id: 'a' })
+      const b = await dying.spawn(peer, { id: 'b' })
+      for (let n = 0; n < 5; n += 1) void a.send({ type: 'tell', whom: b, n })
+      await until(async () => (await entries(real, 'outbox/')).length === 5 - taken, 'the mail on disk')
+
+      const engine = await openEngine({ machines: [peer], store: real, clock })
+      const same = await engine.get(peer, 'b')
+      await until(() => same?.getSnapshot().context.seen.length === 5, 'the mail')
+      expect(same?.getSnapshot().context.seen).toEqual([0, 1, 2, 3, 4])
+      expect(await entries(real, 'outbox/')).toEqual([])
+      bury()
+    },
+  )
 
   test('to an actor that has ended, or that never was, is a dead letter: recorded, and listed', async () => {
     const engine = await openEngine({ machines: [peer] })
@@ -404,6 +406,27 @@ async function entries(store: EventStore, prefix: string): Promise<string[]> {
   const keys: string[] = []
   for await (const { key } of store.entries(prefix)) keys.push(key)
   return keys
+}
+
+/** A store under a process that dies: from the first batch for which `dies` holds nothing is written or answered. */
+function mortal(
+  real: EventStore,
+  dies: (batch: AtomicBatch) => boolean,
+): { readonly store: EventStore; bury(): void } {
+  let dead = false
+  let refuse: (error: Error) => void = () => {}
+  const killed = new Promise<never>((_resolve, reject) => (refuse = reject))
+  const store = new Proxy(real, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (name !== 'appendBatch') return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      return (batch: AtomicBatch) => {
+        dead ||= dies(batch)
+        return dead ? killed : real.appendBatch(batch)
+      }
+    },
+  })
+  return { store, bury: () => refuse(new Error('killed')) }
 }
 
 function counting(real: EventStore, tell: (events: number) => void): EventStore {

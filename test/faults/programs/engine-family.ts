@@ -123,8 +123,9 @@ async function check(): Promise<void> {
   }
   const children: number[] = []
   for (const actor of actors) {
-    const { actor: own } = (await engine.find(actor.getSnapshot().children['child']?.sessionId ?? '')) ?? {}
-    children.push((own?.getSnapshot().context as Context).n)
+    const own = await engine.find(actor.getSnapshot().children['child']?.sessionId ?? '')
+    if (own === undefined) throw new Error(`${actor.id} has no child`)
+    children.push((own.actor.getSnapshot().context as Context).n)
   }
   const { parked } = engine
   const dead = await engine.deadLetters()
