@@ -143,6 +143,14 @@ export class Family implements Kin, Kinship {
     await this.#depart(cascade, mail.key)
   }
 
+  /** To another family, to a leaf of another member, or to nobody. */
+  async #sendAbroad(mail: Mail): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken
+    const cascade = this.#cascade()
+    this.#taking(cascade, () => cascade.receive(mail))
+    await this.#depart(cascade)
+  }
+
   isWaitedFor(address: string): boolean {
     return this.#waiting?.has(address) ?? false
   }
@@ -177,9 +185,11 @@ export class Family implements Kin, Kinship {
   post(from: Cell, to: string, event: AnyEventObject): void {
     if (this.#closed || from.decided === undefined) return
     const send = (): void => {
-      const target = this.member(to)
-      if (target === undefined) return
-      const sent = (async () => this.decide(target, canonicalMail(event), { source: from.id }))()
+      const sent = (async () => {
+        const target = this.member(to)
+        if (target !== undefined) await this.decide(target, canonicalMail(event), { source: from.id })
+        else await this.#sendAbroad({ to, from: from.id, event, cause: null, place: 0 })
+      })()
       sent.catch((error) => this.host.onError(error))
     }
     // Inside a fold the event would decide on a state that is being left.

@@ -302,7 +302,7 @@ describe('mail', () => {
       tell: {
         actions: sendTo(
           ({ event }) => event['whom'] as AnyActorRef,
-          ({ event }) => ({ type: 'note', n: event['n'] }),
+          ({ event }) => ({ type: (event['as'] as string | undefined) ?? 'note', n: event['n'] }),
         ),
       },
       note: { actions: see },
@@ -355,15 +355,40 @@ describe('mail', () => {
     const b = await engine.spawn(peer, { id: 'b' })
     await b.send({ type: 'stop' })
     await a.send({ type: 'tell', whom: b, n: 1 })
-    await a.send({ type: 'tell', whom: { xstate$$type: 1, id: 'x', address: 'nobody' }, n: 2 })
-    await until(async () => (await engine.deadLetters()).length === 1, 'the dead letter')
-    expect(await engine.deadLetters()).toMatchObject([
+    await until(async () => (await engine.deadLetters()).length === 1, 'the first dead letter')
+    await a.send({ type: 'tell', whom: referenceTo('nobody'), n: 2 })
+    await until(async () => (await engine.deadLetters()).length === 2, 'the second dead letter')
+
+    const letters = [
       { to: 'b', from: 'a', event: { type: 'note', n: 1 }, reason: 'the actor has ended' },
-    ])
+      { to: 'nobody', from: 'a', event: { type: 'note', n: 2 }, reason: 'there is no such actor' },
+    ]
+    expect(await engine.deadLetters()).toMatchObject(letters)
     expect(await eventsOf(engine.store, 'b~dead')).toMatchObject([{ event_type: 'runtime.dead_letter' }])
+    expect(await eventsOf(engine.store, 'nobody~dead')).toHaveLength(1)
     const again = await reopen(engine, [peer])
-    expect(await again.deadLetters()).toHaveLength(1)
+    expect(await again.deadLetters()).toMatchObject(letters)
     expect(await entries(again.store, 'outbox/')).toEqual([])
+  })
+
+  test('that is only named like a reference by somebody outside goes nowhere', async () => {
+    const engine = await openEngine({ machines: [peer] })
+    const a = await engine.spawn(peer, { id: 'a' })
+    const b = await engine.spawn(peer, { id: 'b' })
+    await a.send({ type: 'tell', whom: { xstate$$type: 1, id: 'b', address: 'b' }, n: 1 })
+    await rest()
+    expect(b.version).toBe(1)
+    expect(await engine.deadLetters()).toEqual([])
+  })
+
+  test('that means nothing to its receiver is taken off the disk all the same', async () => {
+    const engine = await openEngine({ machines: [peer] })
+    const a = await engine.spawn(peer, { id: 'a' })
+    const b = await engine.spawn(peer, { id: 'b' })
+    await a.send({ type: 'tell', whom: b, as: 'nonsense' })
+    await until(async () => (await entries(engine.store, 'outbox/')).length === 0, 'an empty outbox')
+    expect(b.version).toBe(1)
+    expect(engine.errors).toEqual([])
   })
 
   test('of a parent to a child that has ended is a dead letter', async () => {
@@ -402,6 +427,11 @@ async function lastHeard(store: EventStore): Promise<unknown> {
   return (told.at(-1)?.payload as { n: number } | undefined)?.n
 }
 
+/** What an actor's reference looks like to those who put it into an event. */
+function referenceTo(id: string): object {
+  return { id, sessionId: id, send: () => {}, toJSON: () => ({ xstate$$type: 1, id, address: id }) }
+}
+
 async function entries(store: EventStore, prefix: string): Promise<string[]> {
   const keys: string[] = []
   for await (const { key } of store.entries(prefix)) keys.push(key)
@@ -412,7 +442,7 @@ async function entries(store: EventStore, prefix: string): Promise<string[]> {
 function mortal(
   real: EventStore,
   dies: (batch: AtomicBatch) => boolean,
-): { readonly store: EventStore; bury(): void } {
+): { readonly store: EventStore; readonly bury: () => void } {
   let dead = false
   let refuse: (error: Error) => void = () => {}
   const killed = new Promise<never>((_resolve, reject) => (refuse = reject))
