@@ -3,7 +3,7 @@ import type { AnyStateMachine } from 'xstate'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
 import type { CellState } from '../runtime/cell-state.ts'
-import { durableMachine, type DurableMachine } from '../runtime/durable-machine.ts'
+import { durableMachine, withDescendants, type DurableMachine } from '../runtime/durable-machine.ts'
 import { foldSteps } from './fold-to.ts'
 import { jsonSafe } from './json-safe.ts'
 import { QueryError } from './query-error.ts'
@@ -23,7 +23,8 @@ export function knownMachines(machines: Iterable<AnyStateMachine>): KnownMachine
         todo: 'Rename one, or give it another version.',
       })
     }
-    known.set(durable.label, durable)
+    // Its children have streams of their own, written under labels of their own.
+    for (const one of withDescendants(durable)) known.set(one.label, one)
   }
   return known
 }

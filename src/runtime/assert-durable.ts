@@ -22,13 +22,12 @@ export type RawNode = {
  * Checks a machine and returns what works but is better written otherwise.
  *
  * @throws RuntimeError `MACHINE_NOT_DURABLE`, naming the place and the reason: async guards, inline child logic,
- * children that would need a stream of their own, spawned children without an id.
+ * spawned children without an id.
  */
 export function assertDurable(machine: AnyStateMachine): string[] {
   const warnings: string[] = []
-  const { guards, actors, actions } = machine.implementations
+  const { guards, actions } = machine.implementations
   for (const [name, guard] of Object.entries(guards)) assertSync(machine, guard, `guard "${name}"`)
-  for (const [name, logic] of Object.entries(actors)) assertLeaf(machine, name, logic)
   for (const [name, action] of Object.entries(actions)) assertSpawn(machine, action, `action "${name}"`)
   for (const node of nodesOf(machine)) {
     const where = `state "${node.id}"`
@@ -70,19 +69,14 @@ function isAsync(value: unknown): boolean {
   return typeof value === 'function' && /^Async(?:Generator)?Function$/.test(value.constructor.name)
 }
 
-function assertLeaf(machine: AnyStateMachine, name: string, logic: unknown): void {
-  if (typeof logic !== 'object' || logic === null) return
-  const where = `actor "${name}"`
-  if ('__xstatenode' in logic) {
-    refuse(machine, where, 'is a state machine, and child machines have no stream of their own yet')
-  }
-  if (!('start' in logic)) {
-    refuse(
-      machine,
-      where,
-      'keeps a state of its own (fromTransition), which would be lost: it has no stream yet',
-    )
-  }
+/**
+ * What a child of this logic is: a machine or a transition function has a stream of its own, a leaf has none and
+ * runs again after a restart.
+ */
+export function kindOf(logic: unknown): 'machine' | 'transition' | 'leaf' {
+  if (typeof logic !== 'object' || logic === null) return 'leaf'
+  if ('__xstatenode' in logic) return 'machine'
+  return 'start' in logic ? 'leaf' : 'transition'
 }
 
 function assertInvoke(

@@ -2,9 +2,19 @@
 import { inspect } from 'node:util'
 import type { AnyEventObject } from 'xstate'
 import { copyAsJson } from '../../eventstore/payload.ts'
+import { withAddresses } from './actor-refs.ts'
 import { RuntimeError } from './runtime-error.ts'
 
 export type CanonicalEvent = { readonly event: AnyEventObject; readonly normalized: readonly string[] }
+
+/** By this field a due timer's event says which timer it is. Events from outside have none of these. */
+export const TIMER_FIELD = 'xstate.timer'
+/** By this one a child's last event says which incarnation it was. */
+export const CHILD_FIELD = 'xstate.child'
+/** By this one an event says that there are references to actors in it. */
+export const REFS_FIELD = 'xstate.refs'
+/** This one keeps what a step was told when it asked the system for an actor. */
+export const READS_FIELD = 'xstate.reads'
 
 const LONGEST_TYPE = 512
 
@@ -33,8 +43,19 @@ export function canonicalExternal(event: AnyEventObject): CanonicalEvent {
       todo: 'Choose another name.',
     })
   }
-  const { value } = copyAsJson(event, { root: () => 'event', outcome: false })
-  return { event: typeFirst(value), normalized: [] }
+  return { event: typeFirst(copyStrictly(event)), normalized: [] }
+}
+
+/** Nearly no event has references in it; only one that cannot be copied is searched for them. */
+function copyStrictly(event: AnyEventObject): unknown {
+  const options = { root: () => 'event', outcome: false }
+  try {
+    return copyAsJson(event, options).value
+  } catch (error) {
+    const addressed = withAddresses(event)
+    if (addressed === event) throw error
+    return copyAsJson({ ...(addressed as AnyEventObject), [REFS_FIELD]: true }, options).value
+  }
 }
 
 /**
@@ -46,6 +67,14 @@ export function canonicalOutcome(event: AnyEventObject): CanonicalEvent {
   assertEvent(event)
   const { value, normalized } = copyAsJson(event, { root: () => 'event', outcome: true })
   return { event: typeFirst(value), normalized }
+}
+
+/** An event between durable actors, or one that comes due later: references to actors in it become addresses. */
+export function canonicalMail(event: AnyEventObject): CanonicalEvent {
+  const addressed = withAddresses(event)
+  return canonicalOutcome(
+    addressed === event ? event : { ...(addressed as AnyEventObject), [REFS_FIELD]: true },
+  )
 }
 
 /** A record keeps the type beside the rest; what comes back has its fields in the same order as what went in. */

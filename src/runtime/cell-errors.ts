@@ -55,6 +55,16 @@ export function closedUnder(id: string): RuntimeError {
   })
 }
 
+export function stoppedByParent(id: string, parent: string): RuntimeError {
+  return new RuntimeError('EVENT_RESERVED', {
+    happened: `"${id}" was to be stopped, and it is a child of "${parent}".`,
+    expected:
+      'As in XState, a child is stopped by its parent: when it leaves the invoking state, or by stopChild.',
+    todo: 'Send the parent an event on which it does so; nothing was written.',
+    details: { stream_id: id, parent },
+  })
+}
+
 export function stateless(id: string): RuntimeError {
   return new RuntimeError('ACTOR_NOT_FOUND', {
     happened: `"${id}" has no state yet.`,

@@ -9,7 +9,7 @@ export type RawAction = {
   readonly exec: ((info: unknown, params: unknown) => unknown) | undefined
 }
 
-/** A leaf (promise, callback, observable) that was started and has neither finished nor been stopped. */
+/** A child that was started and has neither finished nor been stopped. */
 export type ChildRecord = {
   readonly id: string
   readonly src: string
@@ -18,10 +18,28 @@ export type ChildRecord = {
   readonly key: string
   /** `event_id` of the event that started it. */
   readonly cause: string
+  /** A machine or a transition function, with a stream of its own; else a leaf: promise, callback, observable. */
+  readonly durable: boolean
+  /** The stream of a durable child; the key of a leaf. */
+  readonly address: string
   /** Whether the machine hears each of its snapshots (`onSnapshot`). */
   readonly syncSnapshot: boolean
   /** The machine's own reference to it; the incarnation lives as long as the snapshot holds this very one. */
   readonly ref: AnyActorRef
+}
+
+/** Where a child comes from; the first event of its stream says so. */
+export type ParentLink = {
+  readonly streamId: string
+  /** What the parent's `self` is called. */
+  readonly name: string
+  /** What the parent calls the child. */
+  readonly id: string
+  /** The key of this incarnation, in the parent's books. */
+  readonly key: string
+  /** The name of its logic in the parent. */
+  readonly src: string
+  readonly syncSnapshot: boolean
 }
 
 /** An event that is due later, at an absolute time. */
@@ -35,6 +53,8 @@ export type TimerRecord = {
   readonly event: AnyEventObject
   /** Key of the child it goes to; `undefined` for the machine itself. */
   readonly childKey: string | undefined
+  /** Address of the actor it goes to, if that is neither the machine itself nor one of its children. */
+  readonly address: string | undefined
   /** Whether `cancel` reaches it: as in XState, a later one with the same id takes that place. */
   readonly cancellable: boolean
   /** A machine's event to itself without a delay: taken before anything else, in the same turn. */
@@ -53,6 +73,8 @@ export type CellState = {
   readonly timers: ReadonlyMap<string, TimerRecord>
   /** How many children were given a name by number so far. */
   readonly booked: number
+  /** `undefined` for an actor that is nobody's child. */
+  readonly link: ParentLink | undefined
 }
 
 /** What a step intends to do to the world, once its event is on disk; in XState's own order. */
@@ -61,7 +83,15 @@ export type Effect =
   | { readonly kind: 'stop'; readonly child: ChildRecord }
   | { readonly kind: 'schedule'; readonly timer: TimerRecord }
   | { readonly kind: 'cancel'; readonly timerKey: string }
-  | { readonly kind: 'send'; readonly childKey: string; readonly event: AnyEventObject }
+  /** To a child; `address` if it has a stream. */
+  | {
+      readonly kind: 'send'
+      readonly childKey: string
+      readonly address: string | undefined
+      readonly event: AnyEventObject
+    }
+  /** To another durable actor: the parent, a relative, one that a reference came from. */
+  | { readonly kind: 'deliver'; readonly address: string; readonly event: AnyEventObject }
   /** To an actor outside of the runtime; at most once. */
   | { readonly kind: 'relay'; readonly target: AnyActorRef; readonly event: AnyEventObject }
   | { readonly kind: 'emit'; readonly event: AnyEventObject }

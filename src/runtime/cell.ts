@@ -1,34 +1,42 @@
 /**
- * A live actor: decides on its events in memory, appends them, and only then shows and does anything.
+ * A live actor: its state as it was decided and as it was published, and what runs for it. Its family takes its turns.
  *
- * Owns: the decided state (which may run ahead of the disk), the published state (what is on disk), the turns in
- * between, the leaves and alarms of its actor.
- * Never: shows a state, runs an effect or answers a sender before the event is on disk.
+ * Owns: the decided state (which may run ahead of the disk), the published state (what is on disk), the leaves and
+ * alarms of its actor.
+ * Never: decides by itself, shows a state or runs an effect before the event is on disk.
  *
  * I1. `published` is always a state whose last event is on disk; `decided` is never behind it.
- * I2. Turns are decided, appended and published in the order of versions, whatever order the store answers in.
- * I3. An effect runs in the turn in which its event becomes published, and at no other time, but for `resume`.
- * I4. After a failed append the cell is broken: nothing it decided since is shown, its leaves and alarms are stopped,
- *     and its actor must be woken anew.
+ * I2. An effect runs in the turn in which its event becomes published, and at no other time, but for `resume`.
+ * I3. After `release` it does nothing more, and what it hears is not heard.
  */
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
+import type { RecordedRef } from './actor-refs.ts'
 import { Alarms } from './alarms.ts'
 import type { Audience } from './audience.ts'
-import { canonicalExternal, canonicalOutcome, eventOf, type CanonicalEvent } from './canonical.ts'
-import { actionFailed, actorFailed, bornDead, closedUnder, diverged, stateless } from './cell-errors.ts'
+import {
+  canonicalExternal,
+  canonicalMail,
+  canonicalOutcome,
+  CHILD_FIELD,
+  eventOf,
+  type CanonicalEvent,
+} from './canonical.ts'
+import { actionFailed, actorFailed, diverged, stateless, stoppedByParent } from './cell-errors.ts'
 import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
 import type { Clock } from './clock.ts'
 import type { DurableMachine } from './durable-machine.ts'
-import { CHILD_FIELD, createFolder, type Folder } from './fold.ts'
-import { Flights, type Flight } from './flights.ts'
+import { createFolder, type Folder } from './fold.ts'
 import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
+import { STOP, type Mail } from './mail.ts'
 import { compareOwed } from './owed.ts'
 import type { Receipt, Refusal, SendOptions } from './receipt.ts'
+import { isDurable } from './remote-ref.ts'
 import { sameStateValue } from './state-value.ts'
-import { firedEvent, recordsOf, takeTurn, type Turn } from './turn.ts'
+import { firedEvent } from './timer-event.ts'
+import type { Act, Member, Part } from './turn.ts'
 
 export type { Receipt, Refusal, SendOptions } from './receipt.ts'
 
@@ -41,35 +49,45 @@ export type CellHost = {
   recordRefusal(refusal: Refusal): Promise<void>
   onError(error: unknown): void
   log(...values: unknown[]): void
-  /** The cell is broken (I4), because the store failed: forget it. */
-  onBroken(cell: Cell, error: unknown): void
 }
 
-export class Cell {
+/** What a cell needs from the family that it belongs to. */
+export type Kin = {
+  readonly host: CellHost
+  decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt>
+  /** Sends by hand, from an action; at most once. */
+  post(from: Cell, to: string, event: AnyEventObject): void
+  lookUp(systemId: string): RecordedRef | undefined
+}
+
+export class Cell implements Member {
   readonly id: string
   readonly machine: DurableMachine
+  readonly folder: Folder
+  /** What was decided last, be it on disk or not. */
+  decided: CellState | undefined
+  /** While a turn is taken: what this actor has decided in it, its mail, and whether it is in the middle of a step. */
+  part: Part | undefined
+  mail: Mail[] | undefined
+  busy = false
   correlationId = ''
-  readonly #host: CellHost
-  readonly #folder: Folder
+  lastTime = 0
+  readonly #kin: Kin
   // Made when the first one is needed: most actors at rest have neither.
   #leaves: Leaves | undefined
   #alarms: Alarms | undefined
-  #decided: CellState | undefined
   #published: CellState | undefined
-  #broken: Error | undefined
   #closed = false
-  #folding = false
-  #lastTime = 0
-  readonly #flights = new Flights()
 
-  constructor(id: string, machine: DurableMachine, host: CellHost) {
+  constructor(id: string, machine: DurableMachine, kin: Kin) {
     this.id = id
     this.machine = machine
-    this.#host = host
-    this.#folder = createFolder(machine, id, {
-      send: (event) => this.#sendToSelf(event),
+    this.#kin = kin
+    this.folder = createFolder(machine, id, {
+      send: (event) => this.#kin.post(this, id, event),
       getSnapshot: () => this.#published?.snapshot,
-      relay: (target, event) => this.#sendToChild(target, event),
+      relay: (target, event) => this.#relay(target, event),
+      lookUp: (systemId) => this.#kin.lookUp(systemId),
     })
   }
 
@@ -83,25 +101,9 @@ export class Cell {
     return this.#published?.version ?? 0
   }
 
-  get isBroken(): boolean {
-    return this.#broken !== undefined
-  }
-
-  /** Writes the first event of a new stream; resolves when it is on disk and its first effects are under way. */
-  async create(first: {
-    readonly type: string
-    readonly input: unknown
-    readonly correlationId: string
-    readonly source: string
-  }): Promise<void> {
-    this.correlationId = first.correlationId
-    const canonical = canonicalExternal({ type: first.type, input: first.input })
-    await this.#decide(canonical, { source: first.source })
-  }
-
   /** Folds what is on disk, without effects; `resume` starts what is still owed. */
   async load(): Promise<void> {
-    const { store } = this.#host
+    const { store } = this.#kin.host
     let state: CellState | undefined
     let last: RecordedEvent | undefined
     for await (const record of store.readStream(this.id)) {
@@ -113,162 +115,104 @@ export class Cell {
     if (owed.kind === 'differs') {
       throw diverged(last, `it owed [${owed.onDisk.join(', ')}] and owes [${owed.folded.join(', ')}] now`)
     }
-    this.#decided = owed.state
+    this.decided = owed.state
     this.#published = owed.state
   }
 
-  /** Starts the leaves and timers that the fold says are under way. */
+  /** Whether it is known, from the disk or by what was decided. */
+  get exists(): boolean {
+    return this.decided !== undefined
+  }
+
+  /** @throws RuntimeError `MACHINE_NOT_DURABLE` if the logic of a leaf that is under way is gone. */
+  assertResumable(): void {
+    for (const child of this.#published?.children.values() ?? []) {
+      if (!child.durable) logicOf(child, this.machine)
+    }
+  }
+
+  /** Starts the leaves that the fold says are under way. */
   resume(): void {
     const state = this.#published
     if (state === undefined) return
     // Those who watched the cell before this one may have missed something.
-    if (this.#host.audience(this.id) !== undefined) this.#announce(state)
-    // All of them or none: a leaf whose logic is gone parks the actor.
-    for (const child of state.children.values()) logicOf(child, this.machine)
-    for (const child of state.children.values()) this.#useLeaves().start(child, { again: true })
-    for (const timer of state.timers.values()) this.#arm(timer)
+    if (this.#kin.host.audience(this.id) !== undefined) this.#announce(state)
+    for (const child of state.children.values()) {
+      if (!child.durable) this.#useLeaves().start(child, { again: true })
+    }
+  }
+
+  /** Sets the alarm of a timer that the fold says is pending. */
+  arm(timer: TimerRecord): void {
+    // Not if it was taken in its own turn, or if what was decided since has done away with it.
+    if (this.decided?.timers.has(timer.key) !== true) return
+    this.#alarms ??= new Alarms(this.#kin.host.clock, (due) => this.#ring(due))
+    this.#alarms.set(timer)
   }
 
   /** Offers an event from outside; resolves when the answer is on disk. */
   async send(event: AnyEventObject, options: SendOptions = {}): Promise<Receipt> {
-    return this.#decide(canonicalExternal(event), options)
+    return this.#kin.decide(this, canonicalExternal(event), options)
   }
 
   /** Records an outcome of work that already happened; its values are normalised rather than refused. */
   async sendOutcome(event: AnyEventObject, options: SendOptions = {}): Promise<Receipt> {
-    return this.#decide(canonicalOutcome(event), options)
+    return this.#kin.decide(this, canonicalOutcome(event), options)
   }
 
-  /** Ends the actor for good, on the record. */
+  /** Ends the actor for good, on the record. A child is ended by its parent alone. */
   async stop(options: SendOptions = {}): Promise<Receipt> {
-    return this.#decide({ event: { type: 'xstate.stop' }, normalized: [] }, options)
+    if (this.decided?.link !== undefined) throw stoppedByParent(this.id, this.decided.link.streamId)
+    return this.#kin.decide(this, { event: { type: STOP }, normalized: [] }, options)
   }
 
-  /** Stops leaves, unheard, and alarms, and takes no more events; what is owed stays owed on disk. */
+  /** Stops leaves, unheard, and alarms; what is owed stays owed on disk. */
   release(): void {
     this.#closed = true
     this.#alarms?.clear()
     this.#leaves?.stopAll()
   }
 
-  /** Leaves memory, once all it decided is on disk. */
-  async close(): Promise<void> {
-    this.release()
-    await Promise.allSettled(this.#flights.landings())
-  }
-
   #replay(before: CellState | undefined, record: RecordedEvent): CellState {
     const time = Date.parse(record.timestamp)
     const { version, event_id: eventId } = record
-    const outcome = this.#folder.fold(before, { version, time, eventId, event: eventOf(record) })
+    const outcome = this.folder.fold(before, { version, time, eventId, event: eventOf(record) })
     if (outcome.kind !== 'accepted') throw diverged(record, `it is ${outcome.kind} now: ${outcome.reason}`)
     const { value } = outcome.state.snapshot
-    if (!sameStateValue(value, record.state)) {
+    if (!sameStateValue(value ?? null, record.state)) {
       throw diverged(
         record,
         `it led to ${JSON.stringify(record.state)} and leads to ${JSON.stringify(value)} now`,
       )
     }
     if (version === 1) this.correlationId = record.correlation_id
-    this.#lastTime = time
+    this.lastTime = time
     return outcome.state
   }
 
-  async #decide(canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
-    if (this.#broken !== undefined) throw this.#broken
-    if (this.#closed) throw closedUnder(this.id)
-    const before = this.#decided
-    const time = Math.max(this.#lastTime, Math.floor(this.#host.clock.now()))
-    this.#folding = true
-    const turn = (() => {
+  /** Shows a state that has come to disk, and does what goes with it. */
+  publish({ state, effects, announce }: Act): void {
+    this.#published = state
+    if (this.#closed) return
+    for (const effect of effects) {
       try {
-        const causationId = options.causationId ?? null
-        return takeTurn({ folder: this.#folder, before, time, causationId }, canonical)
-      } finally {
-        this.#folding = false
+        this.#execute(effect)
+      } catch (error) {
+        this.#kin.host.onError(error)
       }
-    })()
-    if ('kind' in turn) return this.#refuse(canonical.event, options, turn)
-    const first = turn.steps[0]?.state ?? turn.last
-    if (before === undefined && first.snapshot.status === 'error') {
-      throw bornDead({ id: this.id, machine: this.machine.label }, first.snapshot.error)
     }
-    const { correlationId } = this
-    const source = options.source ?? ''
-    const about = { streamId: this.id, machine: this.machine.label, correlationId, source, before, time }
-    const records = recordsOf(turn, about)
-    this.#decided = turn.last
-    this.#lastTime = time
-    const flight = this.#flights.depart(turn)
-    this.#write(flight, records, before?.version).catch((failure) => this.#break(failure))
-    await flight.landed
-    return { accepted: true, version: first.version }
-  }
-
-  async #write(
-    flight: Flight,
-    { events, entries }: ReturnType<typeof recordsOf>,
-    after: number | undefined,
-  ): Promise<void> {
-    const append = { stream_id: this.id, events, expectedVersion: after ?? ('no_stream' as const) }
-    await this.#host.store.appendBatch({ appends: [append], entries })
-    flight.written = true
-    for (let next = this.#flights.arrived(); next !== undefined; next = this.#flights.arrived()) {
-      this.#publish(next.turn)
-      next.land()
-    }
-  }
-
-  #break(error: unknown): void {
-    this.#flights.lose(error)
-    if (this.#broken !== undefined) return
-    this.#broken = error as Error
-    this.release()
-    this.#host.onBroken(this, error)
-  }
-
-  async #refuse(
-    event: AnyEventObject,
-    options: SendOptions,
-    outcome: { readonly kind: 'ignored' | 'refused'; readonly reason: string; readonly guard?: string },
-  ): Promise<Receipt> {
-    const version = this.#decided?.version ?? 0
-    const reason = options.ifRefused?.reason ?? outcome.reason
-    const alternatives = options.ifRefused?.alternatives ?? []
-    const state: unknown = this.#decided?.snapshot.value
-    // The answer rests on a state that may not be on disk yet; nobody hears it before it is.
-    await this.#flights.last?.landed
-    if (outcome.kind === 'refused') {
-      const by = options.ifRefused?.by ?? `guard:${outcome.guard ?? ''}`
-      const about = { streamId: this.id, event, by, reason, alternatives, version, state }
-      const { correlationId } = this
-      await this.#host.recordRefusal({ ...about, source: options.source ?? '', correlationId })
-    }
-    return { accepted: false, version, reason, alternatives }
-  }
-
-  #publish(turn: Turn): void {
-    for (const { state, effects } of turn.steps) {
-      this.#published = state
-      if (this.#closed) continue
-      for (const effect of effects) {
-        try {
-          this.#execute(effect)
-        } catch (error) {
-          this.#host.onError(error)
-        }
-      }
-      if (state.snapshot.status !== 'active') this.#alarms?.clear()
-      this.#announce(state)
-    }
+    if (!announce) return
+    if (state.snapshot.status !== 'active') this.#alarms?.clear()
+    this.#announce(state)
   }
 
   /** As XState tells it: a final state is shown and then complete, a stopped actor is only complete. */
-  #announce({ snapshot, version }: CellState): void {
-    const audience = this.#host.audience(this.id)
+  #announce({ snapshot, version, link }: CellState): void {
+    const audience = this.#kin.host.audience(this.id)
     if (snapshot.status === 'error') {
       const heard = audience?.fail(snapshot.error) ?? false
-      if (!heard) this.#host.onError(actorFailed(this.id, version, snapshot.error))
+      // A child's error is its parent's to take care of.
+      if (!heard && link === undefined) this.#kin.host.onError(actorFailed(this.id, version, snapshot.error))
       return
     }
     if (snapshot.status !== 'stopped') audience?.next(snapshot)
@@ -278,13 +222,13 @@ export class Cell {
   #execute(effect: Effect): void {
     switch (effect.kind) {
       case 'start':
-        this.#useLeaves().start(effect.child)
+        if (!effect.child.durable) this.#useLeaves().start(effect.child)
         break
       case 'stop':
         this.#leaves?.stop(effect.child.key)
         break
       case 'schedule':
-        this.#arm(effect.timer)
+        this.arm(effect.timer)
         break
       case 'cancel':
         this.#alarms?.cancel(effect.timerKey)
@@ -292,14 +236,16 @@ export class Cell {
       case 'send':
         this.#leaves?.send(effect.childKey, effect.event)
         break
+      case 'deliver':
+        break
       case 'relay':
         effect.target.send(effect.event)
         break
       case 'emit':
-        this.#host.audience(this.id)?.emit(effect.event)
+        this.#kin.host.audience(this.id)?.emit(effect.event)
         break
       case 'log':
-        this.#host.log(...effect.values)
+        this.#kin.host.log(...effect.values)
         break
       case 'action':
         this.#act(effect)
@@ -309,7 +255,7 @@ export class Cell {
 
   #act({ key, action }: Extract<Effect, { kind: 'action' }>): void {
     const fail = (error: unknown): void =>
-      this.#host.onError(actionFailed({ id: this.id, key, type: action.type }, error))
+      this.#kin.host.onError(actionFailed({ id: this.id, key, type: action.type }, error))
     try {
       const result = action.exec?.({ ...action.info }, action.params)
       if (result instanceof Promise) result.catch(fail)
@@ -322,50 +268,40 @@ export class Cell {
     // That it is the last word of this very incarnation is for the fold to judge; the rest is heard while it runs.
     if (this.#closed) return
     const outcome = last ? { ...event, [CHILD_FIELD]: child.key } : event
-    this.#sendQuietly(outcome, { source: `${this.id}/${child.id}`, causationId: child.cause })
+    this.#decideQuietly(outcome, { source: `${this.id}/${child.id}`, causationId: child.cause })
   }
 
   #useLeaves(): Leaves {
     this.#leaves ??= new Leaves({
       machine: this.machine,
-      onError: (error) => this.#host.onError(error),
-      log: (...values) => this.#host.log(...values),
+      onError: (error) => this.#kin.host.onError(error),
+      log: (...values) => this.#kin.host.log(...values),
       deliver: (child, event, last) => this.#hear(child, event, last),
     })
     return this.#leaves
   }
 
-  #arm(timer: TimerRecord): void {
-    // Not if it was taken in its own turn, or if what was decided since has done away with it.
-    if (this.#decided?.timers.has(timer.key) !== true) return
-    this.#alarms ??= new Alarms(this.#host.clock, (due) => this.#ring(due))
-    this.#alarms.set(timer)
-  }
-
   #ring(timer: TimerRecord): void {
-    if (this.#closed || this.#decided?.timers.has(timer.key) !== true) return
+    if (this.#closed || this.decided?.timers.has(timer.key) !== true) return
     const event = firedEvent(timer)
     // An event that asks for its moment (`at: ''`) is told: a machine has no clock of its own.
-    if (event['at'] === '') event['at'] = new Date(this.#host.clock.now()).toISOString()
-    this.#sendQuietly(event, { source: 'timer', causationId: timer.cause })
+    if (event['at'] === '') event['at'] = new Date(this.#kin.host.clock.now()).toISOString()
+    this.#decideQuietly(event, { source: 'timer', causationId: timer.cause })
   }
 
-  #sendToSelf(event: AnyEventObject): void {
+  #relay(target: AnyActorRef, event: AnyEventObject): void {
     // A replay sends nothing.
     if (this.#closed || this.#published === undefined) return
-    const send = (): void => this.#sendQuietly(event, { source: this.id })
-    // Inside a fold the event would decide on a state that is being left.
-    if (this.#folding) queueMicrotask(send)
-    else send()
-  }
-
-  #sendToChild(target: AnyActorRef, event: AnyEventObject): void {
-    for (const child of this.#published?.children.values() ?? []) {
-      if (child.ref === target) this.#leaves?.send(child.key, event)
+    for (const child of this.#published.children.values()) {
+      if (child.ref !== target || child.durable) continue
+      this.#leaves?.send(child.key, event)
+      return
     }
+    if (isDurable(target)) this.#kin.post(this, target.sessionId, event)
   }
 
-  #sendQuietly(event: AnyEventObject, options: SendOptions): void {
-    this.sendOutcome(event, options).catch((error) => this.#host.onError(error))
+  #decideQuietly(event: AnyEventObject, options: SendOptions): void {
+    const sent = (async () => this.#kin.decide(this, canonicalMail(event), options))()
+    sent.catch((error) => this.#kin.host.onError(error))
   }
 }

@@ -11,6 +11,7 @@ import type {
   SnapshotFrom,
   Subscription,
 } from 'xstate'
+import { recordedRef } from './actor-refs.ts'
 import type { Audience, Observer } from './audience.ts'
 import type { Cell, Receipt, SendOptions } from './cell.ts'
 import { Reply } from './reply.ts'
@@ -133,7 +134,7 @@ export function durableActor<TMachine extends AnyActorLogic>(
     },
     select: <T>(selector: (snapshot: State) => T, equal?: (a: T, b: T) => boolean) =>
       selectFrom({ getSnapshot, subscribe }, selector, equal),
-    toJSON: () => ({ xstate$$type: 1, id }),
+    toJSON: () => recordedRef(id, id),
   }
   for (const name of new Set([Symbol.observable ?? '@@observable', '@@observable'])) {
     Object.defineProperty(actor, name, { value: () => actor, enumerable: false })

@@ -1,16 +1,20 @@
-/** Makes a user's machine foldable: stands stubs in for its children, bounds its steps, and watches over its guards. */
+/** Makes a user's machine foldable: stands stubs in for its children, bounds its steps, watches over its guards. */
 import type { AnyActorLogic, AnyStateMachine } from 'xstate'
-import { assertDurable, nodesOf, transitionsOf } from './assert-durable.ts'
+import { assertDurable, kindOf, nodesOf, transitionsOf } from './assert-durable.ts'
 import { childStub } from './fold-scope.ts'
 import { RuntimeError } from './runtime-error.ts'
 
-/** A machine as the engine keeps it: `original` has the real implementations, `foldable` has stubs for children. */
+/** Logic as the engine keeps it: `original` has the real implementations, `foldable` has stubs for children. */
 export type DurableMachine = {
+  /** `transition`: the logic is a transition function (`fromTransition`), with a context and nothing else. */
+  readonly kind: 'machine' | 'transition'
   readonly name: string
   /** `name@version`, as every event of its actors carries it. */
   readonly label: string
   readonly original: AnyStateMachine
   readonly foldable: AnyStateMachine
+  /** The logic of children that have streams of their own, by the name the machine has for it. */
+  readonly children: ReadonlyMap<string, DurableMachine>
   /** What works but is better named, for the log. */
   readonly warnings: readonly string[]
 }
@@ -19,20 +23,74 @@ export type DurableMachine = {
 const MAX_MICROSTEPS = 10_000
 
 /**
- * Checks a machine and prepares it for the fold.
+ * Checks a machine, and the machines that it may start as its children, and prepares them for the fold.
  *
  * @throws RuntimeError `MACHINE_NOT_DURABLE`, naming the state and the reason
  */
 export function durableMachine(machine: AnyStateMachine): DurableMachine {
+  return prepare(machine, machine.id, new Map())
+}
+
+/** The machine and all that it may start, each once. */
+export function withDescendants(machine: DurableMachine): DurableMachine[] {
+  const all = new Set([machine])
+  for (const one of all) for (const child of one.children.values()) all.add(child)
+  return [...all]
+}
+
+/** `known`: logic that leads to itself again is prepared once, under the name by which it was met first. */
+function prepare(
+  machine: AnyStateMachine,
+  name: string,
+  known: Map<AnyActorLogic, DurableMachine>,
+): DurableMachine {
   const warnings = assertDurable(machine)
   const stubs: Record<string, AnyActorLogic> = {}
-  for (const name of Object.keys(machine.implementations.actors)) stubs[name] = childStub(name)
+  const children = new Map<string, DurableMachine>()
+  const actors = Object.entries(machine.implementations.actors as Record<string, AnyActorLogic>)
+  for (const [src, logic] of actors) stubs[src] = childStub(src, { durable: kindOf(logic) !== 'leaf' })
   const foldable: AnyStateMachine = machine.provide({ actors: stubs } as never)
   const maxIterations = Math.min(foldable.options?.maxIterations ?? MAX_MICROSTEPS, MAX_MICROSTEPS)
   foldable.options = { ...foldable.options, maxIterations }
   guardAgainstPromises(foldable)
-  const label = `${machine.id}@${machine.version ?? '1'}`
-  return { name: machine.id, label, original: machine, foldable, warnings }
+  const label = `${name}@${machine.version ?? '1'}`
+  const durable: DurableMachine = {
+    kind: 'machine',
+    name,
+    label,
+    original: machine,
+    foldable,
+    children,
+    warnings,
+  }
+  known.set(machine, durable)
+  for (const [src, logic] of actors) {
+    const kind = kindOf(logic)
+    if (kind === 'leaf') continue
+    const child =
+      known.get(logic) ??
+      (kind === 'machine'
+        ? prepare(logic as AnyStateMachine, `${name}/${src}`, new Map(known))
+        : prepareTransition(logic, `${name}/${src}`))
+    children.set(src, child)
+  }
+  return durable
+}
+
+/** A transition function has no version of its own; its name says whose it is. */
+function prepareTransition(logic: AnyActorLogic, name: string): DurableMachine {
+  const machine = logic as unknown as AnyStateMachine
+  const none: ReadonlyMap<string, DurableMachine> = new Map()
+  const label = `${name}@1`
+  return {
+    kind: 'transition',
+    name,
+    label,
+    original: machine,
+    foldable: machine,
+    children: none,
+    warnings: [],
+  }
 }
 
 /** A guard that returns a promise is truthy and always passes in XState; here it fails the step instead. */

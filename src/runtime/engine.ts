@@ -1,7 +1,7 @@
 /**
  * The durable-actor engine: spawns, finds, wakes and stops actors of any registered machine.
  *
- * Owns: the machines by name, those who watch actors, the list of what is parked; its registry has the live cells.
+ * Owns: the machines by name, those who watch actors, the list of what is parked; its registry has the live families.
  * Never: knows what a session, an agent or a tool is.
  *
  * I1. After `recover`, every stream that owes work is awake or parked with its reason.
@@ -11,12 +11,13 @@ import type { AnyStateMachine, InputFrom } from 'xstate'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { Audience } from './audience.ts'
 import { isRecordableName } from './canonical.ts'
-import { Cell, type CellHost, type Receipt, type SendOptions } from './cell.ts'
-import { CellRegistry } from './cell-registry.ts'
+import type { Cell, Receipt, SendOptions } from './cell.ts'
+import { isChildAddress, rootOf } from './child-address.ts'
 import type { Clock } from './clock.ts'
+import { DEAD_SUFFIX, deadLetters, type RecordedDeadLetter } from './dead-letters.ts'
 import { DEFINITION_PREFIX, recordDefinition } from './definition.ts'
 import { durableActor, type DurableActor } from './durable-actor.ts'
-import { durableMachine, type DurableMachine } from './durable-machine.ts'
+import { durableMachine, withDescendants, type DurableMachine } from './durable-machine.ts'
 import {
   actorExists,
   closed,
@@ -29,7 +30,11 @@ import {
 } from './engine-errors.ts'
 import { FORK_SUFFIX } from './fork-link.ts'
 import { createForks, type Forks } from './forks.ts'
+import { Family, type FamilyHost } from './family.ts'
+import { FamilyRegistry } from './family-registry.ts'
+import { rootsWithMail } from './outbox.ts'
 import { streamsThatOwe } from './owed.ts'
+import { Postman } from './postman.ts'
 import { createRefusalLog, REFUSED_SUFFIX } from './refusal-log.ts'
 
 /** How many actors recover at once. */
@@ -93,6 +98,8 @@ export interface Engine {
   readonly parked: readonly Parked[]
   /** Actors that were begun from a part of others. */
   readonly forks: Forks
+  /** Mail between actors that nobody took, the oldest first: its target has ended, or never was. */
+  deadLetters(): Promise<readonly RecordedDeadLetter[]>
   onError(error: unknown): void
   /** Stops what runs, finishes what is being written. */
   close(): Promise<void>
@@ -125,14 +132,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
   // All of them hold, so that a machine that does not leaves nothing behind.
   for (const durable of machines.values()) {
-    for (const warning of durable.warnings) options.onWarning?.(`${durable.label}: ${warning}`)
-    await recordDefinition(store, durable)
+    for (const one of withDescendants(durable)) {
+      for (const warning of one.warnings) options.onWarning?.(`${one.label}: ${warning}`)
+      if (one.kind === 'machine') await recordDefinition(store, one)
+    }
   }
 
   const audiences = new Map<string, Audience>()
   const parked = new Map<string, Parked>()
   const refusals = createRefusalLog({ store, clock, onError })
-  const host: CellHost = {
+  const post = new Postman({ store, clock, onError, use: (root, take) => families.use(root, take) })
+  const host: FamilyHost = {
+    post,
     store,
     clock,
     onError,
@@ -140,35 +151,42 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     log: options.log ?? ((...values) => console.log(...values)),
     audience: (id) => audiences.get(id),
     recordRefusal: (refusal) => refusals.record(refusal),
-    onBroken(cell, error) {
-      cells.forget(cell)
+    onBroken(family, error) {
+      families.forget(family)
       options.onStoreFailure?.(error)
     },
   }
-  const load = async (id: string): Promise<Cell | undefined> => {
+  const load = async (id: string): Promise<Family | undefined> => {
     const head = await store.head(id)
     // A stream that belongs to no machine is no actor.
     if (head === undefined || head.machine === '') return undefined
     const machine = [...machines.values()].find(({ label }) => label === head.machine)
     if (machine === undefined) throw unknownMachine(id, head.machine, labelsOf(machines))
     const world = await forks.worldOf(id, { machine, host })
-    const cell = new Cell(id, world.machine, world.host)
-    await cell.load()
-    parked.delete(id)
-    return cell
+    const family = new Family(id, world.machine, world.host)
+    await family.load()
+    for (const { id: one } of parked.values()) if (rootOf(one) === id) parked.delete(one)
+    return family
   }
-  const cells: CellRegistry = new CellRegistry(load)
-  const forks = createForks({ store, machines, cells: () => cells, assertId })
+  const families: FamilyRegistry = new FamilyRegistry(load)
+  const forks = createForks({ store, machines, families: () => families, assertId })
 
   const registered = (machine: AnyStateMachine): DurableMachine => {
     const durable = machines.get(machine.id)
     if (durable === undefined) throw unregisteredMachine(machine.id, [...machines.keys()])
     return durable
   }
+  const use = <T>(id: string, take: (cell: Cell | undefined) => T | Promise<T>): Promise<T> =>
+    families.use(rootOf(id), (family) => {
+      const cell = family?.member(id)
+      // A child that has ended is no member any more; it can still be looked at.
+      if (cell !== undefined || family === undefined || id === family.id) return take(cell)
+      return family.past(id).then(take)
+    })
   const find = async (id: string): Promise<Cell | undefined> =>
-    isActorId(id) ? cells.use(id, (cell) => cell) : undefined
+    isRecordedId(id) ? use(id, (cell) => cell) : undefined
   const useExisting = <T>(id: string, take: (cell: Cell) => Promise<T>): Promise<T> =>
-    cells.use(id, (cell) => {
+    use(id, (cell) => {
       if (cell === undefined) throw noActor(id)
       return take(cell)
     })
@@ -176,7 +194,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const { id } = cell
     let last = cell
     return durableActor<TMachine>(id, {
-      cell: () => (last = cells.live.get(id) ?? last),
+      cell: () => (last = families.live.get(rootOf(id))?.member(id) ?? last),
       use: (take) => useExisting(id, take),
       audience() {
         const audience = audiences.get(id) ?? new Audience(onError)
@@ -189,15 +207,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       onError,
     })
   }
-  const create = async (durable: DurableMachine, spawn: SpawnOptions<AnyStateMachine>): Promise<Cell> => {
-    const cell = new Cell(spawn.id, durable, host)
-    await cell.create({
+  const create = async (durable: DurableMachine, spawn: SpawnOptions<AnyStateMachine>): Promise<Family> => {
+    const family = new Family(spawn.id, durable, host)
+    await family.create({
       type: spawn.createdAs ?? 'actor.created',
       input: spawn.input,
       correlationId: spawn.correlationId ?? spawn.id,
       source: spawn.source ?? '',
     })
-    return cell
+    return family
   }
 
   return {
@@ -208,6 +226,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     get parked() {
       return [...parked.values()]
     },
+    deadLetters: () => deadLetters(store),
     async spawn(machine, spawn) {
       const durable = registered(machine)
       assertId(spawn.id)
@@ -219,8 +238,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
           return reference(existing)
         }
         // Somebody else may have begun to create it meanwhile: then wait for that one.
-        const created = cells.create(spawn.id, () => create(durable, spawn))
-        if (created !== undefined) return reference(await created)
+        const created = families.create(spawn.id, () => create(durable, spawn))
+        if (created !== undefined) return reference((await created).root)
       }
     },
     async get(machine, id) {
@@ -237,11 +256,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     send: (id, event, sendOptions) => useExisting(id, (cell) => cell.send(event, sendOptions)),
     sendOutcome: (id, event, sendOptions) => useExisting(id, (cell) => cell.sendOutcome(event, sendOptions)),
     async recover() {
-      const owing = await streamsThatOwe(store)
+      const owing = [...new Set([...(await streamsThatOwe(store)), ...(await rootsWithMail(store))])]
       const wakeNext = async (): Promise<void> => {
         for (let id = owing.shift(); id !== undefined; id = owing.shift()) {
           try {
-            await cells.use(id, () => undefined)
+            await families.use(rootOf(id), () => undefined)
           } catch (error) {
             const code = (error as { code?: string }).code ?? 'ACTOR_FAILED'
             // Closing in the middle of a recovery parks nobody.
@@ -252,19 +271,30 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await Promise.all(Array.from({ length: RECOVERY_CONCURRENCY }, wakeNext))
     },
     async close() {
-      await cells.close()
+      await families.close()
       await refusals.flush()
     },
   }
 }
 
-function isActorId(id: unknown): id is string {
-  if (!isRecordableName(id, LONGEST_ID) || id.startsWith(DEFINITION_PREFIX)) return false
-  return !id.endsWith(REFUSED_SUFFIX) && !id.endsWith(FORK_SUFFIX)
+function assertId(id: unknown): void {
+  if (!isRootId(id)) throw invalidId(id, LONGEST_ID)
 }
 
-function assertId(id: unknown): void {
-  if (!isActorId(id)) throw invalidId(id, LONGEST_ID)
+function isRootId(id: unknown): id is string {
+  return (
+    isRecordableName(id, LONGEST_ID) &&
+    !id.startsWith(DEFINITION_PREFIX) &&
+    !id.endsWith(REFUSED_SUFFIX) &&
+    !id.endsWith(FORK_SUFFIX) &&
+    !id.endsWith(DEAD_SUFFIX) &&
+    !isChildAddress(id)
+  )
+}
+
+/** Children have longer names than roots. */
+function isRecordedId(id: unknown): id is string {
+  return isRecordableName(id) && (isRootId(id) || isChildAddress(id))
 }
 
 function assertSameMachine(cell: Cell, machine: DurableMachine): void {

@@ -4,11 +4,14 @@
  * Owns: those turns, and the promises of those who wait for them.
  * Never: hands out a turn before all that were decided before it.
  */
-import type { Turn } from './turn.ts'
+import type { KeptMail } from './outbox.ts'
+import type { Act } from './turn.ts'
 
 /** A turn on its way to the disk. */
 export type Flight = {
-  readonly turn: Turn
+  readonly script: readonly Act[]
+  /** What is to be delivered after that. */
+  readonly mails: readonly KeptMail[]
   written: boolean
   /** Settles when the turn is published, or lost. */
   readonly landed: Promise<void>
@@ -28,14 +31,14 @@ export class Flights {
     return this.#flights.at(-1)
   }
 
-  depart(turn: Turn): Flight {
+  depart(script: readonly Act[], mails: readonly KeptMail[]): Flight {
     let land: () => void = () => {}
     let lose: (error: unknown) => void = () => {}
     const landed = new Promise<void>((resolve, reject) => {
       land = resolve
       lose = reject
     })
-    const flight: Flight = { turn, written: false, landed, land, lose }
+    const flight: Flight = { script, mails, written: false, landed, land, lose }
     this.#flights.push(flight)
     return flight
   }
@@ -53,11 +56,12 @@ export class Flights {
     return flight
   }
 
-  /** Tells those who wait that nothing more arrives. */
-  lose(error: unknown): void {
+  /** Tells those who wait that nothing more arrives; returns the mail that will not be delivered. */
+  lose(error: unknown): KeptMail[] {
     const lost = this.#flights.slice(this.#first)
     this.#clear()
     for (const flight of lost) flight.lose(error)
+    return lost.flatMap(({ mails }) => mails)
   }
 
   landings(): Promise<void>[] {

@@ -15,7 +15,10 @@ import type {
   AnyMachineSnapshot,
   Snapshot,
 } from 'xstate'
-import type { CellState, RawAction } from './cell-state.ts'
+import { recordedRef, type RecordedRef } from './actor-refs.ts'
+import type { CellState, ParentLink, RawAction } from './cell-state.ts'
+import { childAddress } from './child-address.ts'
+import { markDurable, RemoteRef } from './remote-ref.ts'
 import type { StepRecord } from './step.ts'
 import { RuntimeError } from './runtime-error.ts'
 
@@ -23,9 +26,14 @@ import { RuntimeError } from './runtime-error.ts'
 export type LiveSelf = {
   send(event: AnyEventObject): void
   getSnapshot(): AnyMachineSnapshot | undefined
-  /** An event sent straight to one of the actor's children. */
+  /** An event sent straight to another actor. */
   relay(target: AnyActorRef, event: AnyEventObject): void
+  /** Who has this `systemId` among the actors of the family. */
+  lookUp(systemId: string): RecordedRef | undefined
 }
+
+/** What was read of the world outside of the actor, by `systemId`. */
+export type Reads = Readonly<Record<string, RecordedRef | null>>
 
 type Transition = {
   readonly target: unknown
@@ -49,14 +57,19 @@ const NO_RECORDS: readonly StepRecord[] = []
 const stubs = new WeakSet<object>()
 
 /** Logic that stands in for a child's own: it is born in a fold, and never runs there. */
-export function childStub(src: string): ActorLogic<Snapshot<unknown>, AnyEventObject> {
+export function childStub(
+  src: string,
+  { durable }: { readonly durable: boolean },
+): ActorLogic<Snapshot<unknown>, AnyEventObject> {
   const stub: ActorLogic<Snapshot<unknown>, AnyEventObject> = {
     getInitialSnapshot: (childScope, input) => {
       const ref = childScope.self as AnyActorRef & { _syncSnapshot?: boolean }
       const parent: unknown = ref._parent
       if (parent instanceof FoldSelf) {
         const syncSnapshot = ref._syncSnapshot === true
-        parent.scope.note({ kind: 'birth', birth: { ref, id: ref.id, src, input, syncSnapshot } })
+        const address = parent.scope.nameChild(ref, durable)
+        const birth = { ref, id: ref.id, src, input, durable, address, syncSnapshot }
+        parent.scope.note({ kind: 'birth', birth })
       }
       return { status: 'active', output: undefined, error: undefined }
     },
@@ -79,11 +92,20 @@ export class FoldScope {
   selected = false
   /** How many children were given a name by number so far. */
   booked = 0
+  /** What the step asked the system for outside of its own children. */
+  reads: Record<string, RecordedRef | null> | undefined
+  readonly #live: LiveSelf | undefined
+  readonly #self: FoldSelf
+  #version = 0
+  #recorded: Reads | undefined
+  #parent: RemoteRef | undefined
   #running: CellState['children'] | undefined
   #keyed: Map<string, AnyActorRef> | undefined
 
   constructor(actorId: string, live?: LiveSelf) {
     const self = new FoldSelf(actorId, this, live)
+    this.#self = self
+    this.#live = live
     this.self = self as unknown as AnyActorRef
     this.actorScope = {
       self,
@@ -93,15 +115,60 @@ export class FoldScope {
       logger: ignore,
       defer: ignore,
       stopChild: ignore,
-      emit: ignore,
+      // Only a transition function emits by itself.
+      emit: (event: AnyEventObject) => this.note({ kind: 'action', action: emission(event) }),
       actionExecutor: (action: RawAction) => this.#execute(action),
     } as unknown as AnyActorScope
   }
 
-  begin(before: CellState | undefined): void {
+  /** `reads`: what the step was told when it was taken first. */
+  begin(before: CellState | undefined, version: number, reads?: Reads): void {
     this.end()
     this.booked = before?.booked ?? 0
+    this.#version = version
+    this.#recorded = reads
     this.#running = before?.children
+    if (before?.link !== undefined && this.#parent === undefined) this.linkTo(before.link)
+  }
+
+  /** Makes the actor a child, as its first event says. */
+  linkTo(link: ParentLink): void {
+    this.#parent = this.remote({ id: link.name, address: link.streamId })
+    this.#self._parent = this.#parent
+    this.#self.id = link.id
+  }
+
+  /** The reference that a recorded address stands for. */
+  revive(at: RecordedRef): AnyActorRef {
+    if (at.address === this.#self.sessionId) return this.self
+    if (at.address === this.#parent?.sessionId) return this.#parent as unknown as AnyActorRef
+    for (const { ref, address } of this.#running?.values() ?? []) if (address === at.address) return ref
+    return this.remote(at) as unknown as AnyActorRef
+  }
+
+  remote(at: { readonly id: string; readonly address: string }): RemoteRef {
+    return new RemoteRef(at, (target, event) => this.#live?.relay(target, event))
+  }
+
+  /** Gives a child that is being born its address. */
+  nameChild(ref: AnyActorRef, durable: boolean): string {
+    const key = `${this.#self.sessionId}:${this.#version}:${this.records.length}`
+    const address = durable ? childAddress(key) : key
+    Object.assign(ref, { sessionId: address, toJSON: () => recordedRef(ref.id, address) })
+    if (durable) markDurable(ref)
+    return address
+  }
+
+  /** Asks for an actor that is not among the children; what is answered goes on the record. */
+  read(systemId: string): AnyActorRef | undefined {
+    let found = this.#recorded?.[systemId]
+    if (found === undefined) {
+      if (this.#live === undefined) return undefined
+      found = this.#live.lookUp(systemId) ?? null
+      this.reads ??= {}
+      this.reads[systemId] = found
+    }
+    return found === null ? undefined : this.revive(found)
   }
 
   /** Lets go of what the step held. */
@@ -109,6 +176,8 @@ export class FoldScope {
     this.records = NO_RECORDS
     this.transitioned = false
     this.selected = false
+    this.reads = undefined
+    this.#recorded = undefined
     this.#running = undefined
     this.#keyed = undefined
   }
@@ -156,14 +225,14 @@ export class FoldScope {
 
 /** What a machine knows as `self`. */
 class FoldSelf {
-  readonly id: string
+  id: string
   readonly sessionId: string
   readonly src: string
   readonly system: FoldSystem
   readonly ref = this
   readonly scope: FoldScope
   readonly live: LiveSelf | undefined
-  _parent = undefined
+  _parent: RemoteRef | undefined = undefined
 
   constructor(actorId: string, scope: FoldScope, live: LiveSelf | undefined) {
     this.id = actorId
@@ -190,7 +259,7 @@ class FoldSelf {
     return NOTHING
   }
   toJSON(): object {
-    return { xstate$$type: 1, id: this.id }
+    return recordedRef(this.id, this.sessionId)
   }
 }
 
@@ -215,7 +284,7 @@ class FoldSystem {
     return IDLE_SCHEDULER
   }
   _bookId(): string {
-    return `${this.#self.id}:${this.#self.scope.booked++}`
+    return `${this.#self.sessionId}:${this.#self.scope.booked++}`
   }
   _register(id: string): string {
     return id
@@ -231,7 +300,7 @@ class FoldSystem {
     this.#self.live?.relay(target, event)
   }
   get(systemId: string): AnyActorRef | undefined {
-    return this.#self.scope.keyed().get(systemId)
+    return this.#self.scope.keyed().get(systemId) ?? this.#self.scope.read(systemId)
   }
   getAll(): Record<string, AnyActorRef> {
     return Object.fromEntries(this.#self.scope.keyed())
@@ -243,6 +312,10 @@ class FoldSystem {
     return IDLE_SNAPSHOT
   }
   start(): void {}
+}
+
+function emission(event: AnyEventObject): RawAction {
+  return { type: 'xstate.emit', params: { event }, info: { context: undefined, event }, exec: undefined }
 }
 
 function inlineChild(id: string): RuntimeError {

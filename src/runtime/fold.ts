@@ -4,10 +4,13 @@
  * Live running, recovery, time travel and verification all come through here; there is no second fold.
  * It is pure: the same cell state and envelope give the same answer, and nothing is executed.
  */
-import type { AnyEventObject, AnyMachineSnapshot } from 'xstate'
-import type { CellState, ChildRecord, TimerRecord } from './cell-state.ts'
+import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate'
+import { withReferences } from './actor-refs.ts'
+import { CHILD_FIELD, READS_FIELD, REFS_FIELD, TIMER_FIELD } from './canonical.ts'
+import type { CellState, ChildRecord, ParentLink, TimerRecord } from './cell-state.ts'
+import { isChildAddress } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
-import { FoldScope, type LiveSelf } from './fold-scope.ts'
+import { FoldScope, type LiveSelf, type Reads } from './fold-scope.ts'
 import { settle, type Accepted } from './step-effects.ts'
 import type { Step } from './step.ts'
 import { whyNot, type WhyNot } from './why-not.ts'
@@ -23,25 +26,26 @@ export type FoldEnvelope = {
   readonly event: AnyEventObject
 }
 
-/** The field by which a due timer's event says which timer it is; events from outside may not have it. */
-export const TIMER_FIELD = 'xstate.timer'
-/** The field by which a child's last event says which incarnation it was; events from outside may not have it. */
-export const CHILD_FIELD = 'xstate.child'
-
 export type FoldOutcome = Accepted | WhyNot
 
 export type Folder = {
   fold(state: CellState | undefined, envelope: FoldEnvelope): FoldOutcome
 }
 
-const UNBORN: Omit<CellState, 'snapshot'> = { version: 0, children: new Map(), timers: new Map(), booked: 0 }
+const UNBORN: Omit<CellState, 'snapshot'> = {
+  version: 0,
+  children: new Map(),
+  timers: new Map(),
+  booked: 0,
+  link: undefined,
+}
 
 /** A fold for one stream. `live` lets the machine's `self` answer; a replay goes without. */
 export function createFolder(machine: DurableMachine, streamId: string, live?: LiveSelf): Folder {
   const at: FoldContext = { machine, streamId, scope: new FoldScope(streamId, live) }
   return {
     fold(state, envelope) {
-      at.scope.begin(state)
+      at.scope.begin(state, envelope.version, envelope.event[READS_FIELD] as Reads | undefined)
       try {
         return state === undefined ? foldFirst(at, envelope) : foldNext(at, state, envelope)
       } finally {
@@ -62,25 +66,40 @@ type Taken = {
 }
 
 function foldFirst(at: FoldContext, envelope: FoldEnvelope): FoldOutcome {
-  const snapshot = at.machine.foldable.getInitialSnapshot(
-    at.scope.actorScope as never,
-    envelope.event['input'] as never,
-  ) as AnyMachineSnapshot
-  return accept(at, { ...UNBORN, snapshot }, { envelope, taken: { snapshot } })
+  const { input, parent } = heard(at.scope, envelope.event) as { input?: unknown; parent?: ParentLink }
+  const link = isChildAddress(at.streamId) ? parent : undefined
+  if (link !== undefined) at.scope.linkTo(link)
+  const snapshot = firstSnapshot(at, input)
+  return accept(at, { ...UNBORN, link, snapshot }, { envelope, taken: { snapshot } })
+}
+
+function firstSnapshot({ machine, scope }: FoldContext, input: unknown): AnyMachineSnapshot {
+  try {
+    return machine.foldable.getInitialSnapshot(scope.actorScope as never, input) as AnyMachineSnapshot
+  } catch (error) {
+    // A machine says so in its snapshot; a transition function's context throws.
+    if (machine.kind === 'machine') throw error
+    return { status: 'error', output: undefined, error } as AnyMachineSnapshot
+  }
 }
 
 function foldNext(at: FoldContext, state: CellState, envelope: FoldEnvelope): FoldOutcome {
   const { snapshot } = state
   if (snapshot.status !== 'active')
     return { kind: 'ignored', reason: `the actor is ${ENDED[snapshot.status]}` }
-  const { [TIMER_FIELD]: timerKey, [CHILD_FIELD]: childKey, ...rest } = envelope.event
-  const fired = state.timers.get(timerKey as string)
-  const ended = state.children.get(childKey as string)
+  const { event: recorded } = envelope
+  const timerKey: unknown = recorded[TIMER_FIELD]
+  const childKey: unknown = recorded[CHILD_FIELD]
+  const fired = timerKey === undefined ? undefined : state.timers.get(timerKey as string)
+  const ended = childKey === undefined ? undefined : state.children.get(childKey as string)
   if ((timerKey !== undefined && fired === undefined) || (childKey !== undefined && ended === undefined)) {
-    return { kind: 'ignored', reason: `"${rest.type}" comes from a timer or child that is no more` }
+    return { kind: 'ignored', reason: `"${recorded.type}" comes from a timer or child that is no more` }
   }
-  if (fired?.childKey !== undefined) return deliver(at, state, { envelope, taken: { snapshot, fired } })
-  const event = withError(rest)
+  if (fired?.childKey !== undefined || fired?.address !== undefined) {
+    return deliver(at, state, { envelope, taken: { snapshot, fired } })
+  }
+  const event = withError(heard(at.scope, recorded))
+  tellOfChild(state, event, ended)
   let next: AnyMachineSnapshot
   try {
     next = at.machine.foldable.transition(snapshot, event, at.scope.actorScope as never) as AnyMachineSnapshot
@@ -90,12 +109,66 @@ function foldNext(at: FoldContext, state: CellState, envelope: FoldEnvelope): Fo
       taken: { snapshot: failed(snapshot, error), fired, ended, thrown: true },
     })
   }
+  if (at.machine.kind === 'transition')
+    return foldTransition(at, state, { envelope, taken: { snapshot: next } })
   // A timer is over and a child has ended whether or not the machine cares, and that is recorded.
   const matters =
     next.status !== 'active' || at.scope.transitioned || fired !== undefined || ended !== undefined
   if (!matters) return whyNot(snapshot, event, at.scope.selected)
   return accept(at, state, { envelope, taken: { snapshot: next, fired, ended } })
 }
+
+/** A transition function sees `xstate.stop` like any other event, and does not know that it ends with it. */
+function foldTransition(at: FoldContext, state: CellState, { envelope, taken }: Took): FoldOutcome {
+  const { snapshot } = taken
+  if (envelope.event.type === 'xstate.stop') {
+    return accept(at, state, {
+      envelope,
+      taken: { snapshot: { ...snapshot, status: 'stopped' } as AnyMachineSnapshot },
+    })
+  }
+  if (Object.is(snapshot.context, state.snapshot.context) && at.scope.records.length === 0) {
+    return { kind: 'ignored', reason: `"${envelope.event.type}" changes nothing` }
+  }
+  return accept(at, state, { envelope, taken })
+}
+
+/** The event as the machine sees it: as it is, but for what only the engine has to know. */
+function heard(scope: FoldScope, event: AnyEventObject): AnyEventObject {
+  const marked =
+    event[TIMER_FIELD] !== undefined ||
+    event[CHILD_FIELD] !== undefined ||
+    event[REFS_FIELD] !== undefined ||
+    event[READS_FIELD] !== undefined
+  if (!marked) return event
+  const {
+    [TIMER_FIELD]: _timer,
+    [CHILD_FIELD]: _child,
+    [REFS_FIELD]: refs,
+    [READS_FIELD]: _reads,
+    ...rest
+  } = event
+  if (refs === undefined) return rest
+  return withReferences(rest, (ref) => scope.revive(ref)) as AnyEventObject
+}
+
+/** A child's own reference shows what its parent's log knows of it, and nothing else. */
+function tellOfChild(state: CellState, event: AnyEventObject, ended: ChildRecord | undefined): void {
+  if (!event.type.startsWith('xstate.')) return
+  const known = (ref: AnyActorRef | undefined, snapshot: unknown): void => {
+    if (ref !== undefined) (ref as unknown as { _snapshot: unknown })._snapshot = snapshot
+  }
+  if (ended !== undefined) {
+    const isDone = event.type.startsWith('xstate.done.')
+    const { output, error } = event as { output?: unknown; error?: unknown }
+    known(ended.ref, { ...ended.ref.getSnapshot(), status: isDone ? 'done' : 'error', output, error })
+  } else if (event.type.startsWith(SNAPSHOT)) {
+    const children = state.snapshot.children as Record<string, AnyActorRef>
+    known(children[event.type.slice(SNAPSHOT.length)], event['snapshot'])
+  }
+}
+
+const SNAPSHOT = 'xstate.snapshot.'
 
 const ENDED: Readonly<Record<string, string>> = {
   done: 'done',
@@ -107,7 +180,7 @@ type Took = { readonly envelope: FoldEnvelope; readonly taken: Taken }
 
 function accept(at: FoldContext, before: CellState, { envelope, taken }: Took): Accepted {
   const { snapshot, fired, ended, thrown = false } = taken
-  const { records, booked, self } = at.scope
+  const { records, booked, self, reads } = at.scope
   const step: Step = {
     streamId: at.streamId,
     version: envelope.version,
@@ -117,10 +190,16 @@ function accept(at: FoldContext, before: CellState, { envelope, taken }: Took): 
     records,
     booked,
     self,
+    link: before.link,
     fired,
     ended,
     thrown,
   }
+  const settled = counted(before, step)
+  return reads === undefined ? settled : { ...settled, reads }
+}
+
+function counted(before: CellState, step: Step): Accepted {
   try {
     return settle(before, step)
   } catch (error) {
@@ -128,13 +207,17 @@ function accept(at: FoldContext, before: CellState, { envelope, taken }: Took): 
   }
 }
 
-/** A delayed event to a child: the machine itself does not see it. */
+/** A delayed event to another actor: the machine itself does not see it. */
 function deliver(at: FoldContext, state: CellState, took: Took): FoldOutcome {
   const outcome = accept(at, state, took)
   const { fired } = took.taken
-  const child = state.children.get(fired?.childKey ?? '')
-  if (fired === undefined || child === undefined) return outcome
-  return { ...outcome, effects: [{ kind: 'send', childKey: child.key, event: fired.event }] }
+  if (fired === undefined) return outcome
+  const { event, address, childKey = '' } = fired
+  if (address !== undefined) return { ...outcome, effects: [{ kind: 'deliver', address, event }] }
+  const child = state.children.get(childKey)
+  if (child === undefined) return outcome
+  const to = child.durable ? child.address : undefined
+  return { ...outcome, effects: [{ kind: 'send', childKey: child.key, address: to, event }] }
 }
 
 /** As a live XState actor would: a throw in a guard or an assign ends the actor in `error`, on the record. */

@@ -24,7 +24,7 @@ export function heldMachine(machine: DurableMachine): DurableMachine {
 }
 
 /** The engine as a paused fork sees it: alarms never ring, what is owed waits apart. */
-export function heldHost(host: CellHost, id: string): CellHost {
+export function heldHost<THost extends CellHost>(host: THost, id: string): THost {
   return {
     ...host,
     store: heldStore(host.store, id),

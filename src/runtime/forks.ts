@@ -9,10 +9,10 @@
  * I3. What a fork holds back becomes owed in one batch with the event that says so.
  */
 import type { EventStore } from '../../eventstore/event-store.ts'
-import type { CellHost } from './cell.ts'
-import type { CellRegistry } from './cell-registry.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { noActor } from './engine-errors.ts'
+import type { FamilyHost } from './family.ts'
+import type { FamilyRegistry } from './family-registry.ts'
 import { planFork, writeFork, type Fork, type ForkWish } from './fork-copy.ts'
 import { pausedEntry, pausedForks, releasedEntries } from './fork-hold.ts'
 import { forkResumed, forkStream } from './fork-link.ts'
@@ -20,7 +20,7 @@ import { heldHost, heldMachine } from './fork-world.ts'
 import { RuntimeError } from './runtime-error.ts'
 
 /** What an actor is woken with. */
-export type World = { readonly machine: DurableMachine; readonly host: CellHost }
+export type World = { readonly machine: DurableMachine; readonly host: FamilyHost }
 
 export interface Forks {
   /** The same for most actors; what a paused fork gets instead does nothing to the world. */
@@ -39,13 +39,13 @@ export type ForksHost = {
   readonly store: EventStore
   /** By name. */
   readonly machines: ReadonlyMap<string, DurableMachine>
-  readonly cells: () => CellRegistry
+  readonly families: () => FamilyRegistry
   /** @throws RuntimeError `INPUT_INVALID` for what cannot be the id of an actor. */
   assertId(id: string): void
 }
 
 export function createForks(engine: ForksHost): Forks {
-  const { store, machines, cells } = engine
+  const { store, machines, families } = engine
   const held = new Map<string, DurableMachine>()
   const resuming = new Map<string, Promise<void>>()
   let reading: Promise<Set<string>> | undefined
@@ -59,7 +59,7 @@ export function createForks(engine: ForksHost): Forks {
     })
     ;(await pausedNow()).delete(id)
   }
-  const wake = (id: string): Promise<void> => cells().use(id, () => undefined)
+  const wake = (id: string): Promise<void> => families().use(id, () => undefined)
 
   return {
     async worldOf(id, world) {
@@ -98,10 +98,10 @@ export function createForks(engine: ForksHost): Forks {
       // Woken first, so that it is there at once below, and nobody else waits for it to wake.
       await wake(id)
       let moving = resuming.get(id)
-      await cells().use(id, (cell) => {
-        if (cell === undefined || moving !== undefined || !paused.has(id)) return
-        cells().forget(cell)
-        moving = cell.close().then(() => letGo(id, cell.version))
+      await families().use(id, (family) => {
+        if (family === undefined || moving !== undefined || !paused.has(id)) return
+        families().forget(family)
+        moving = family.close().then(() => letGo(id, family.root.version))
         resuming.set(id, moving)
         const over = (): void => void resuming.delete(id)
         moving.then(over, over)

@@ -10,7 +10,9 @@ type OwedValue = { readonly stream_id: string; readonly due_at?: string; readonl
 /** The entries that take the disk from what was owed before an event to what is owed after it. */
 export function owedEntries(streamId: string, before: CellState | undefined, after: CellState): Entry[] {
   const entries: Entry[] = []
+  // A child that has a stream owes there what it owes.
   compare(before?.children, after.children, (key, child) => {
+    if ((child ?? before?.children.get(key))?.durable === true) return
     entries.push({
       key: entryKey(streamId, 'leaf', key),
       value: child && { stream_id: streamId, src: child.src },
@@ -57,8 +59,9 @@ export async function compareOwed(
     const { due_at } = onDisk.get(entryKey(streamId, 'timer', timer.key)) ?? {}
     timers.set(timer.key, due_at === undefined ? timer : { ...timer, dueAt: Date.parse(due_at) })
   }
+  const leaves = [...state.children.values()].filter(({ durable }) => !durable)
   const folded = [
-    ...Array.from(state.children.keys(), (key) => entryKey(streamId, 'leaf', key)),
+    ...leaves.map(({ key }) => entryKey(streamId, 'leaf', key)),
     ...Array.from(state.timers.keys(), (key) => entryKey(streamId, 'timer', key)),
   ]
   if (folded.length !== onDisk.size || folded.some((key) => !onDisk.has(key))) {

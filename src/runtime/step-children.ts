@@ -35,16 +35,24 @@ export class StepChildren {
     return undefined
   }
 
+  /** In the order in which the snapshot holds them. */
+  startAll(): void {
+    for (const ref of Object.values(this.#step.snapshot.children)) this.start(ref as AnyActorRef)
+    this.custom.push(...this.deferred.splice(0))
+  }
+
   start(ref: AnyActorRef): void {
     const child = this.#born.get(ref)
     // Born and stopped in a single step: as in XState, it never starts.
-    if (child === undefined || !this.#isHeld(child)) return
+    if (child === undefined || this.#begun.has(child) || !this.#isHeld(child)) return
     this.#begun.add(child)
     this.deferred.push({ kind: 'start', child }, ...(this.#early.get(child) ?? []))
   }
 
   send(child: ChildRecord, event: AnyEventObject): void {
-    const effect: Effect = { kind: 'send', childKey: child.key, event }
+    const { key: childKey, durable } = child
+    const address = durable ? child.address : undefined
+    const effect: Effect = { kind: 'send', childKey, address, event }
     if (!this.#born.has(child.ref) || this.#begun.has(child)) {
       this.deferred.push(effect)
     } else {

@@ -1,10 +1,12 @@
 /** Turns what a step asked for into data: the next children and timers, and the effects in XState's own order. */
 import type { AnyActorRef, AnyEventObject } from 'xstate'
 import type { CellState, Effect, RawAction, TimerRecord } from './cell-state.ts'
+import type { RecordedRef } from './actor-refs.ts'
 import { RuntimeError } from './runtime-error.ts'
 import { keyOf, type Step } from './step.ts'
 import { StepChildren } from './step-children.ts'
 import { StepTimers } from './step-timers.ts'
+import { isDurable } from './remote-ref.ts'
 
 /** The last moment that a date can hold; a delay that is no number or for ever is due then, or at once. */
 const LAST_MOMENT = 8.64e15
@@ -16,24 +18,32 @@ export type Accepted = {
   readonly kind: 'accepted'
   readonly state: CellState
   readonly effects: readonly Effect[]
+  /** What the machine asked the system for outside of its own children, and what it was told. */
+  readonly reads?: Readonly<Record<string, RecordedRef | null>> | undefined
 }
 
 /** Counts a step in. @throws RuntimeError `MACHINE_NOT_DURABLE` for a delayed send to an actor outside of the runtime. */
 export function settle(before: CellState, step: Step): Accepted {
-  const { snapshot, version, booked } = step
+  const { snapshot, version, booked, link } = step
   if (isPlain(before, step)) {
     const { children, timers } = before
-    return { kind: 'accepted', state: { version, snapshot, children, timers, booked }, effects: NOTHING }
+    return {
+      kind: 'accepted',
+      state: { version, snapshot, children, timers, booked, link },
+      effects: NOTHING,
+    }
   }
   const children = new StepChildren(before, step)
   const timers = new StepTimers(before, step)
+  // As XState starts an actor: the children that it holds come first, then its own actions.
+  if (version === 1) children.startAll()
   collect(step, children, timers)
   children.stopRest()
   if (snapshot.status !== 'active') timers.cancelAll()
   const { custom, deferred } = children
   return {
     kind: 'accepted',
-    state: { version, snapshot, children: children.after(), timers: timers.after(), booked },
+    state: { version, snapshot, children: children.after(), timers: timers.after(), booked, link },
     // Custom actions run during XState's transition, built-in ones are deferred to its end.
     effects: custom.length === 0 ? deferred : [...custom, ...deferred],
   }
@@ -115,15 +125,15 @@ function sendTo(at: At, params: Record<string, unknown>): void {
   if (child !== undefined) {
     if (delayed) schedule(at, { params, childKey: child.key })
     else children.send(child, event)
-  } else if (isForeign(target, step.self)) {
+  } else if (isDurable(target)) {
+    const address = target.sessionId
+    if (delayed) schedule(at, { params, childKey: undefined, address })
+    else children.deferred.push({ kind: 'deliver', address, event })
+  } else if (target._parent !== step.self && typeof target.send === 'function') {
+    // A leaf that has ended hears nothing, as in XState; the rest are actors that this runtime did not make.
     if (delayed) throw delayedAbroad(target)
     children.deferred.push({ kind: 'relay', target, event })
   }
-}
-
-/** An actor that this runtime did not make. A child that has ended is none: as in XState, it hears nothing. */
-function isForeign(target: AnyActorRef, self: AnyActorRef): boolean {
-  return target._parent !== self && typeof target.send === 'function'
 }
 
 function schedule(
@@ -131,6 +141,7 @@ function schedule(
   what: {
     readonly params: Record<string, unknown>
     readonly childKey: string | undefined
+    readonly address?: string
     readonly immediate?: boolean
   },
 ): void {
@@ -143,6 +154,7 @@ function schedule(
     dueAt: dueAt(step.time, immediate ? 0 : (what.params['delay'] as number)),
     event: what.params['event'] as AnyEventObject,
     childKey: what.childKey,
+    address: what.address,
     cancellable: !immediate,
     immediate,
     cause: step.eventId,

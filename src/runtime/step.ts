@@ -1,6 +1,6 @@
 /** One step of a machine as XState has taken it: the snapshot it led to, and all it asked for on the way. */
 import type { AnyActorRef, AnyMachineSnapshot } from 'xstate'
-import type { ChildRecord, RawAction, TimerRecord } from './cell-state.ts'
+import type { ChildRecord, ParentLink, RawAction, TimerRecord } from './cell-state.ts'
 
 /** A child that came into being during a step, by `invoke`, `spawnChild` or `spawn`. */
 export type Birth = {
@@ -8,6 +8,8 @@ export type Birth = {
   readonly id: string
   readonly src: string
   readonly input: unknown
+  readonly durable: boolean
+  readonly address: string
   readonly syncSnapshot: boolean
 }
 
@@ -27,6 +29,7 @@ export type Step = {
   readonly records: readonly StepRecord[]
   readonly booked: number
   readonly self: AnyActorRef
+  readonly link: ParentLink | undefined
   /** The timer whose event this is. */
   readonly fired: TimerRecord | undefined
   /** The child that ends with this event. */

@@ -87,7 +87,11 @@ describe("XState's and RxJS's own tools", () => {
   test('it has what XState asks of an actor reference', async () => {
     const { actor } = await open()
     const ref: AnyActorRef = actor
-    expect([ref.id, ref.sessionId, JSON.stringify(ref)]).toEqual(['w', 'w', '{"xstate$$type":1,"id":"w"}'])
+    expect([ref.id, ref.sessionId, JSON.stringify(ref)]).toEqual([
+      'w',
+      'w',
+      '{"xstate$$type":1,"id":"w","address":"w"}',
+    ])
     expect(ref.getPersistedSnapshot()).toMatchObject({ status: 'active', value: 'on', context: { n: 0 } })
     ref.start()
     expect(actor.version).toBe(1)

@@ -1,17 +1,17 @@
 /**
- * The live cells of an engine: finds them, wakes them, lets one at a time come into being.
+ * The live actors of an engine, by families: finds them, wakes them, lets one at a time come into being.
  *
- * Owns: the live cells by id, and who waits for one that is being woken or created.
- * Never: looks into what is sent to a cell.
+ * Owns: the live families by the id of their root, and who waits for one that is being woken or created.
+ * Never: looks into what is sent to an actor.
  *
- * I1. At most one cell lives per stream; who asks while it wakes waits for the same one.
- * I2. Who asks first is served first, whether the cell was awake or had to be woken.
- * I3. After `close` no cell lives and none comes to life.
+ * I1. At most one family lives per root; who asks while it wakes waits for the same one.
+ * I2. Who asks first is served first, whether the family was awake or had to be woken.
+ * I3. After `close` no family lives and none comes to life.
  */
-import type { Cell } from './cell.ts'
+import type { Family } from './family.ts'
 import { closed } from './engine-errors.ts'
 
-type Waiter = { readonly take: (cell: Cell | undefined) => void; readonly fail: (error: unknown) => void }
+type Waiter = { readonly take: (family: Family | undefined) => void; readonly fail: (error: unknown) => void }
 type Arrival = {
   readonly waiters: Waiter[]
   /** Whoever has it created; the others only want to know whether it is there. */
@@ -19,29 +19,29 @@ type Arrival = {
   readonly over: Promise<void>
 }
 
-export class CellRegistry {
-  readonly #load: (id: string) => Promise<Cell | undefined>
-  readonly #live = new Map<string, Cell>()
+export class FamilyRegistry {
+  readonly #load: (id: string) => Promise<Family | undefined>
+  readonly #live = new Map<string, Family>()
   readonly #arrivals = new Map<string, Arrival>()
   #closing: Promise<void> | undefined
 
-  /** `load` reads a cell from the disk, without effects; `undefined` if there is no such stream. */
-  constructor(load: (id: string) => Promise<Cell | undefined>) {
+  /** `load` reads a family from the disk, without effects; `undefined` if there is no such stream. */
+  constructor(load: (id: string) => Promise<Family | undefined>) {
     this.#load = load
   }
 
-  get live(): ReadonlyMap<string, Cell> {
+  get live(): ReadonlyMap<string, Family> {
     return this.#live
   }
 
-  /** Hands the live cell to `take`, at once if it is awake; `undefined` if there is no such actor. */
-  use<T>(id: string, take: (cell: Cell | undefined) => T | Promise<T>): Promise<T> {
+  /** Hands the live family to `take`, at once if it is awake; `undefined` if there is no such actor. */
+  use<T>(id: string, take: (family: Family | undefined) => T | Promise<T>): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(closed())
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        take: (cell) => {
+        take: (family) => {
           try {
-            resolve(take(cell))
+            resolve(take(family))
           } catch (error) {
             reject(error)
           }
@@ -56,19 +56,19 @@ export class CellRegistry {
     })
   }
 
-  /** Brings a new cell to life; `undefined` if another one of this id lives or is on its way. */
-  create(id: string, make: () => Promise<Cell>): Promise<Cell> | undefined {
+  /** Brings a new family to life; `undefined` if another one of this id lives or is on its way. */
+  create(id: string, make: () => Promise<Family>): Promise<Family> | undefined {
     if (this.#closing !== undefined) return Promise.reject(closed())
     if (this.#live.has(id) || this.#arrivals.has(id)) return undefined
     return new Promise((resolve, reject) => {
-      const creator: Waiter = { take: (cell) => resolve(cell as Cell), fail: reject }
+      const creator: Waiter = { take: (family) => resolve(family as Family), fail: reject }
       this.#arrive(id, make, { waiters: [], creator })
     })
   }
 
-  /** Forgets a cell that is broken. */
-  forget(cell: Cell): void {
-    if (this.#live.get(cell.id) === cell) this.#live.delete(cell.id)
+  /** Forgets a family that is broken. */
+  forget(family: Family): void {
+    if (this.#live.get(family.id) === family) this.#live.delete(family.id)
   }
 
   /** Stops what runs, lets what is being written come to disk. */
@@ -78,41 +78,41 @@ export class CellRegistry {
   }
 
   async #close(): Promise<void> {
-    for (const cell of this.#live.values()) cell.release()
+    for (const family of this.#live.values()) family.release()
     await Promise.all(Array.from(this.#arrivals.values(), ({ over }) => over))
-    await Promise.all(Array.from(this.#live.values(), (cell) => cell.close()))
+    await Promise.all(Array.from(this.#live.values(), (family) => family.close()))
   }
 
   #arrive(
     id: string,
-    bring: () => Promise<Cell | undefined>,
+    bring: () => Promise<Family | undefined>,
     whom: { readonly waiters: Waiter[]; readonly creator?: Waiter },
   ): void {
     const over = bring().then(
-      (cell) => this.#arrived(id, cell),
+      (family) => this.#arrived(id, family),
       (error: unknown) => this.#failed(id, error),
     )
     this.#arrivals.set(id, { waiters: whom.waiters, creator: whom.creator, over })
   }
 
   /** In one go, so that nobody comes in between those who waited. */
-  #arrived(id: string, cell: Cell | undefined): void {
+  #arrived(id: string, family: Family | undefined): void {
     const { waiters, creator } = this.#leave(id)
-    if (cell !== undefined && !cell.isBroken) {
-      this.#live.set(id, cell)
+    if (family !== undefined && !family.isBroken) {
+      this.#live.set(id, family)
       try {
-        // A cell that was just created has its first effects under way already.
-        if (creator === undefined && this.#closing === undefined) cell.resume()
+        // A family that was just created has its first effects under way already.
+        if (creator === undefined && this.#closing === undefined) family.resume()
       } catch (error) {
-        cell.release()
+        family.release()
         this.#live.delete(id)
         for (const { fail } of waiters) fail(error)
         return
       }
     }
-    creator?.take(cell)
+    creator?.take(family)
     for (const { take, fail } of waiters) {
-      if (this.#closing === undefined) take(cell)
+      if (this.#closing === undefined) take(family)
       else fail(closed())
     }
   }

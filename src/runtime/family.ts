@@ -1,0 +1,359 @@
+/**
+ * A root actor and all that descends from it: takes their turns, one at a time, and brings them to disk in order.
+ *
+ * Owns: the living members, the turns that are decided and not yet shown.
+ * Never: shows a state, runs an effect or answers a sender before the turn is on disk.
+ *
+ * I1. A turn is decided in one go, written as one batch, and published in the order in which it was decided, whatever
+ *     order the store answers in.
+ * I2. After a failed append the whole family is broken: nothing that it decided since is shown, what runs for its
+ *     members is stopped, and it must be woken anew.
+ * I3. A child is a member from the turn in which it is born until the one in which it ends is published.
+ */
+import type { AnyActorRef, AnyEventObject } from 'xstate'
+import type { Entry } from '../../eventstore/event-store.ts'
+import { recordedRef, type RecordedRef } from './actor-refs.ts'
+import { canonicalExternal, canonicalMail, type CanonicalEvent } from './canonical.ts'
+import { Cascade, type Kinship } from './cascade.ts'
+import { Cell, type CellHost, type Kin } from './cell.ts'
+import { rootOf } from './child-address.ts'
+import { bornDead, closedUnder } from './cell-errors.ts'
+import type { ParentLink, TimerRecord } from './cell-state.ts'
+import { withDescendants, type DurableMachine } from './durable-machine.ts'
+import { unknownMachine } from './engine-errors.ts'
+import { buryMail } from './dead-letters.ts'
+import { Flights } from './flights.ts'
+import type { FoldOutcome } from './fold.ts'
+import type { Mail } from './mail.ts'
+import { keepMail, mailFor, type KeptMail } from './outbox.ts'
+import type { Receipt, SendOptions } from './receipt.ts'
+import { recordsOf, type Member } from './turn.ts'
+
+/** What a family needs from the engine around it. */
+export type FamilyHost = CellHost & {
+  /** The family is broken (I2): forget it. */
+  onBroken(family: Family, error: unknown): void
+  readonly post: Post
+}
+
+/** Who sees to the mail of all families. */
+export type Post = {
+  isUnderWay(key: string): boolean
+  begin(key: string): void
+  end(key: string): void
+  deliver(mail: KeptMail): void
+}
+
+export class Family implements Kin, Kinship {
+  readonly root: Cell
+  readonly host: FamilyHost
+  /** The children; made with the first one. */
+  #members: Map<string, Cell> | undefined
+  #broken: Error | undefined
+  #closed = false
+  #deciding = false
+  #lastTime = 0
+  /** How much mail of its own waits on disk, by address. */
+  #waiting: Map<string, number> | undefined
+  /** What was found on disk when the family was woken. */
+  #found: KeptMail[] = []
+  readonly #flights = new Flights()
+
+  constructor(id: string, machine: DurableMachine, host: FamilyHost) {
+    this.host = host
+    this.root = new Cell(id, machine, this)
+  }
+
+  get id(): string {
+    return this.root.id
+  }
+
+  get rootId(): string {
+    return this.root.id
+  }
+
+  get isBroken(): boolean {
+    return this.#broken !== undefined
+  }
+
+  member(address: string): Cell | undefined {
+    return address === this.root.id ? this.root : this.#members?.get(address)
+  }
+
+  /** A child that has ended, as its stream tells it; `undefined` if there never was one. */
+  async past(address: string): Promise<Cell | undefined> {
+    const head = await this.host.store.head(address)
+    const machine = withDescendants(this.root.machine).find(({ label }) => label === head?.machine)
+    if (machine === undefined) return undefined
+    const cell = new Cell(address, machine, this)
+    await cell.load()
+    return cell
+  }
+
+  /** Writes the first event of a new root; resolves when it is on disk and its first effects are under way. */
+  async create(first: {
+    readonly type: string
+    readonly input: unknown
+    readonly correlationId: string
+    readonly source: string
+  }): Promise<void> {
+    this.root.correlationId = first.correlationId
+    const canonical = canonicalExternal({ type: first.type, input: first.input })
+    await this.decide(this.root, canonical, { source: first.source })
+  }
+
+  /** Folds what is on disk, without effects; `resume` starts what is still owed. */
+  async load(): Promise<void> {
+    await this.root.load()
+    await this.#loadChildren(this.root)
+    for (const { lastTime } of this.#all()) this.#lastTime = Math.max(this.#lastTime, lastTime)
+    this.#found = await mailFor(this.host.store, this.id)
+    this.#found = this.#found.filter(({ key }) => !this.host.post.isUnderWay(key))
+    for (const mail of this.#found) this.#await(mail)
+  }
+
+  /** Starts the leaves and timers that the fold says are under way. */
+  resume(): void {
+    // All of them or none: a leaf whose logic is gone parks the family.
+    for (const cell of this.#all()) cell.assertResumable()
+    const timers: { readonly cell: Cell; readonly timer: TimerRecord }[] = []
+    for (const cell of this.#all()) {
+      cell.resume()
+      for (const timer of cell.decided?.timers.values() ?? []) timers.push({ cell, timer })
+    }
+    // In the order in which they were set, over all members: ids of events grow with time.
+    if (this.#members !== undefined) timers.sort((a, b) => (a.timer.cause < b.timer.cause ? -1 : 1))
+    for (const { cell, timer } of timers) cell.arm(timer)
+    for (const mail of this.#found.splice(0)) {
+      const { post } = this.host
+      post.begin(mail.key)
+      this.receive(mail)
+        .catch((error: unknown) => this.host.onError(error))
+        .finally(() => post.end(mail.key))
+    }
+  }
+
+  /** Takes mail that waited on disk; resolves when that it was taken is there as well. */
+  async receive(mail: KeptMail): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken
+    if (this.#closed) throw closedUnder(mail.to)
+    this.#await(mail, -1)
+    const cascade = this.#cascade()
+    this.#taking(cascade, () => cascade.receive(mail))
+    await this.#depart(cascade, mail.key)
+  }
+
+  /** To another family, to a leaf of another member, or to nobody. */
+  async #sendAbroad(mail: Mail): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken
+    const cascade = this.#cascade()
+    this.#taking(cascade, () => cascade.receive(mail))
+    await this.#depart(cascade)
+  }
+
+  isWaitedFor(address: string): boolean {
+    return this.#waiting?.has(address) ?? false
+  }
+
+  /** Counts mail of its own that waits. */
+  #await({ to }: Mail, by = 1): void {
+    if (rootOf(to) !== this.id) return
+    this.#waiting ??= new Map()
+    const left = (this.#waiting.get(to) ?? 0) + by
+    if (left > 0) this.#waiting.set(to, left)
+    else this.#waiting.delete(to)
+  }
+
+  async decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
+    if (this.#broken !== undefined) throw this.#broken
+    if (this.#closed) throw closedUnder(cell.id)
+    const before = cell.decided
+    const from = { source: options.source ?? '', causationId: options.causationId ?? null }
+    const cascade = this.#cascade()
+    const outcome = this.#taking(cascade, () => cascade.begin(cell, canonical, from))
+    const version = (before?.version ?? 0) + 1
+    if (before === undefined && outcome.kind === 'accepted' && outcome.state.snapshot.status === 'error') {
+      cascade.undo()
+      throw bornDead({ id: cell.id, machine: cell.machine.label }, outcome.state.snapshot.error)
+    }
+    const landed = cascade.isEmpty ? this.#flights.last?.landed : this.#depart(cascade)
+    if (outcome.kind !== 'accepted') return this.#refuse(cell, canonical.event, { options, outcome, landed })
+    await landed
+    return { accepted: true, version }
+  }
+
+  post(from: Cell, to: string, event: AnyEventObject): void {
+    if (this.#closed || from.decided === undefined) return
+    const send = (): void => {
+      const sent = (async () => {
+        const target = this.member(to)
+        if (target !== undefined) await this.decide(target, canonicalMail(event), { source: from.id })
+        else await this.#sendAbroad({ to, from: from.id, event, cause: null, place: 0 })
+      })()
+      sent.catch((error) => this.host.onError(error))
+    }
+    // Inside a fold the event would decide on a state that is being left.
+    if (this.#deciding) queueMicrotask(send)
+    else send()
+  }
+
+  lookUp(systemId: string): RecordedRef | undefined {
+    for (const { decided } of this.#all()) {
+      for (const { ref, address } of decided?.children.values() ?? []) {
+        if ((ref as AnyActorRef & { systemId?: string }).systemId === systemId)
+          return recordedRef(ref.id, address)
+      }
+    }
+    return undefined
+  }
+
+  ownerOfLeaf(key: string): Cell | undefined {
+    for (const cell of this.#all()) {
+      if (cell.decided?.children.get(key)?.durable === false) return cell
+    }
+    return undefined
+  }
+
+  bear(address: string, link: ParentLink): Cell | undefined {
+    const parent = this.member(link.streamId)
+    const machine = parent?.machine.children.get(link.src)
+    if (parent === undefined || machine === undefined || !parent.decided?.children.has(link.key))
+      return undefined
+    const cell = this.#add(address, machine)
+    cell.correlationId = parent.correlationId
+    return cell
+  }
+
+  unbear(cell: Member): void {
+    this.#members?.delete(cell.id)
+  }
+
+  /** Stops leaves, unheard, and alarms, and takes no more events; what is owed stays owed on disk. */
+  release(): void {
+    this.#closed = true
+    for (const cell of this.#all()) cell.release()
+  }
+
+  /** Leaves memory, once all it decided is on disk. */
+  async close(): Promise<void> {
+    this.release()
+    await Promise.allSettled(this.#flights.landings())
+  }
+
+  *#all(): Generator<Cell> {
+    yield this.root
+    if (this.#members !== undefined) yield* this.#members.values()
+  }
+
+  #add(address: string, machine: DurableMachine): Cell {
+    const cell = new Cell(address, machine, this)
+    this.#members ??= new Map()
+    this.#members.set(address, cell)
+    return cell
+  }
+
+  async #loadChildren(parent: Cell): Promise<void> {
+    for (const child of parent.decided?.children.values() ?? []) {
+      const machine = parent.machine.children.get(child.src)
+      if (!child.durable || machine === undefined) continue
+      const head = await this.host.store.head(child.address)
+      // Its first event may be waiting still.
+      if (head === undefined) continue
+      if (head.machine !== machine.label) throw unknownMachine(child.address, head.machine, [machine.label])
+      const cell = this.#add(child.address, machine)
+      await cell.load()
+      await this.#loadChildren(cell)
+    }
+  }
+
+  #cascade(): Cascade {
+    const time = Math.max(this.#lastTime, Math.floor(this.host.clock.now()))
+    this.#lastTime = time
+    return new Cascade(this, time)
+  }
+
+  #taking<T>(cascade: Cascade, take: () => T): T {
+    this.#deciding = true
+    try {
+      return take()
+    } catch (error) {
+      cascade.undo()
+      throw error
+    } finally {
+      this.#deciding = false
+    }
+  }
+
+  /** Sends a turn to the disk; resolves when it is published. `taken`: the entry of the mail that it began with. */
+  #depart(cascade: Cascade, taken?: string): Promise<void> {
+    const { parts, script, time, left, dead } = cascade
+    const records = parts.map((part) => recordsOf(part, time))
+    const appends = records.map(({ append }) => append)
+    const entries: Entry[] =
+      records.length === 1 ? (records[0]?.entries ?? []) : records.flatMap((r) => r.entries)
+    if (taken !== undefined) entries.push({ key: taken, value: undefined })
+    const mails = left.map((mail) => {
+      const kept = keepMail(mail, this.member(mail.from)?.decided?.version ?? 0)
+      entries.push(kept.entry)
+      this.host.post.begin(kept.mail.key)
+      this.#await(mail)
+      return kept.mail
+    })
+    for (const letter of dead) {
+      const buried = buryMail(letter, time)
+      appends.push(buried.append)
+      entries.push(buried.entry)
+    }
+    const flight = this.#flights.depart(script, mails)
+    const batch = { appends, entries, ...(dead.length > 0 && { outcome: true }) }
+    const written = this.host.store.appendBatch(batch).then(() => {
+      flight.written = true
+      this.#land()
+    })
+    written.catch((error: unknown) => this.#break(error))
+    return flight.landed
+  }
+
+  #land(): void {
+    for (let next = this.#flights.arrived(); next !== undefined; next = this.#flights.arrived()) {
+      for (const act of next.script) {
+        act.cell.publish(act)
+        if (act.announce && act.state.link !== undefined && act.state.snapshot.status !== 'active') {
+          this.#members?.delete(act.cell.id)
+        }
+      }
+      for (const mail of next.mails) this.host.post.deliver(mail)
+      next.land()
+    }
+  }
+
+  #break(error: unknown): void {
+    for (const { key } of this.#flights.lose(error)) this.host.post.end(key)
+    if (this.#broken !== undefined) return
+    this.#broken = error as Error
+    this.release()
+    this.host.onBroken(this, error)
+  }
+
+  async #refuse(cell: Cell, event: AnyEventObject, { options, outcome, landed }: Refused): Promise<Receipt> {
+    const version = cell.decided?.version ?? 0
+    const reason = options.ifRefused?.reason ?? outcome.reason
+    const alternatives = options.ifRefused?.alternatives ?? []
+    const state: unknown = cell.decided?.snapshot.value
+    // The answer rests on a state that may not be on disk yet; nobody hears it before it is.
+    await landed
+    if (outcome.kind === 'refused') {
+      const by = options.ifRefused?.by ?? `guard:${outcome.guard}`
+      const about = { streamId: cell.id, event, by, reason, alternatives, version, state }
+      const { correlationId } = cell
+      await this.host.recordRefusal({ ...about, source: options.source ?? '', correlationId })
+    }
+    return { accepted: false, version, reason, alternatives }
+  }
+}
+
+type Refused = {
+  readonly options: SendOptions
+  readonly outcome: Exclude<FoldOutcome, { kind: 'accepted' }>
+  readonly landed: Promise<void> | undefined
+}
