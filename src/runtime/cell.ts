@@ -28,6 +28,7 @@ import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.t
 import type { Clock } from './clock.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { createFolder, type Folder } from './fold.ts'
+import type { LiveSelf } from './fold-scope.ts'
 import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
 import { STOP, type Mail } from './mail.ts'
@@ -83,12 +84,12 @@ export class Cell implements Member {
     this.id = id
     this.machine = machine
     this.#kin = kin
-    this.folder = createFolder(machine, id, {
-      send: (event) => this.#kin.post(this, id, event),
-      getSnapshot: () => this.#published?.snapshot,
-      relay: (target, event) => this.#relay(target, event),
-      lookUp: (systemId) => this.#kin.lookUp(systemId),
-    })
+    this.folder = createFolder(machine, id, new CellSelf(this, kin))
+  }
+
+  /** What is on disk, if anything is. */
+  get shown(): AnyMachineSnapshot | undefined {
+    return this.#published?.snapshot
   }
 
   get snapshot(): AnyMachineSnapshot {
@@ -289,7 +290,8 @@ export class Cell implements Member {
     this.#decideQuietly(event, { source: 'timer', causationId: timer.cause })
   }
 
-  #relay(target: AnyActorRef, event: AnyEventObject): void {
+  /** Sends by hand, from an action. */
+  relay(target: AnyActorRef, event: AnyEventObject): void {
     // A replay sends nothing.
     if (this.#closed || this.#published === undefined) return
     for (const child of this.#published.children.values()) {
@@ -303,5 +305,29 @@ export class Cell implements Member {
   #decideQuietly(event: AnyEventObject, options: SendOptions): void {
     const sent = (async () => this.#kin.decide(this, canonicalMail(event), options))()
     sent.catch((error) => this.#kin.host.onError(error))
+  }
+}
+
+/** How a cell answers the `self` of its machine. One object with methods: there is one of them for each actor. */
+class CellSelf implements LiveSelf {
+  readonly #cell: Cell
+  readonly #kin: Kin
+
+  constructor(cell: Cell, kin: Kin) {
+    this.#cell = cell
+    this.#kin = kin
+  }
+
+  send(event: AnyEventObject): void {
+    this.#kin.post(this.#cell, this.#cell.id, event)
+  }
+  getSnapshot(): AnyMachineSnapshot | undefined {
+    return this.#cell.shown
+  }
+  relay(target: AnyActorRef, event: AnyEventObject): void {
+    this.#cell.relay(target, event)
+  }
+  lookUp(systemId: string): RecordedRef | undefined {
+    return this.#kin.lookUp(systemId)
   }
 }

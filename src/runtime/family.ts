@@ -53,8 +53,8 @@ export class Family implements Kin, Kinship {
   #closed = false
   #deciding = false
   #lastTime = 0
-  /** How much mail of its own waits on disk, by address. */
-  #waiting: Map<string, number> | undefined
+  /** The keys of the mail that waits on disk and must not be overtaken, by address. */
+  #waiting: Map<string, Set<string>> | undefined
   /** What was found on disk when the family was woken. */
   #found: KeptMail[] = []
   readonly #flights = new Flights()
@@ -137,7 +137,7 @@ export class Family implements Kin, Kinship {
   async receive(mail: KeptMail): Promise<void> {
     if (this.#broken !== undefined) throw this.#broken
     if (this.#closed) throw closedUnder(mail.to)
-    this.#await(mail, -1)
+    this.#waitNoMore(mail)
     const cascade = this.#cascade()
     this.#taking(cascade, () => cascade.receive(mail))
     await this.#depart(cascade, mail.key)
@@ -155,13 +155,16 @@ export class Family implements Kin, Kinship {
     return this.#waiting?.has(address) ?? false
   }
 
-  /** Counts mail of its own that waits. */
-  #await({ to }: Mail, by = 1): void {
+  #await({ to, key }: KeptMail): void {
     if (rootOf(to) !== this.id) return
     this.#waiting ??= new Map()
-    const left = (this.#waiting.get(to) ?? 0) + by
-    if (left > 0) this.#waiting.set(to, left)
-    else this.#waiting.delete(to)
+    const keys = this.#waiting.get(to) ?? new Set()
+    this.#waiting.set(to, keys.add(key))
+  }
+
+  #waitNoMore({ to, key }: KeptMail): void {
+    const keys = this.#waiting?.get(to)
+    if (keys?.delete(key) === true && keys.size === 0) this.#waiting?.delete(to)
   }
 
   async decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
@@ -296,7 +299,7 @@ export class Family implements Kin, Kinship {
       const kept = keepMail(mail, this.member(mail.from)?.decided?.version ?? 0)
       entries.push(kept.entry)
       this.host.post.begin(kept.mail.key)
-      this.#await(mail)
+      this.#await(kept.mail)
       return kept.mail
     })
     for (const letter of dead) {

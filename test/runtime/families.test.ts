@@ -349,6 +349,31 @@ describe('mail', () => {
     },
   )
 
+  test.each([false, true])(
+    'whose taking fails on disk waits there, and is taken once when the receiver is woken (written: %s)',
+    async (written) => {
+      const clock = createTestClock()
+      const failing = createFailingStore(clock)
+      const engine = await openEngine({ machines: [peer], store: failing.store, clock })
+      const a = await engine.spawn(peer, { id: 'a' })
+      const b = await engine.spawn(peer, { id: 'b' })
+      let failures = 0
+      failing.failWhen(
+        ({ entries: changed = [] }) =>
+          changed.some(({ key, value }) => key.startsWith('outbox/') && value === undefined) &&
+          failures++ === 1,
+        { written },
+      )
+      for (let n = 0; n < 6; n += 1) void a.send({ type: 'tell', whom: b, n })
+      await until(() => engine.errors.length > 0, 'the failure')
+      await rest()
+      const same = await engine.get(peer, 'b')
+      await until(() => same?.getSnapshot().context.seen.length === 6, 'the mail')
+      expect(same?.getSnapshot().context.seen).toEqual([0, 1, 2, 3, 4, 5])
+      expect(await entries(engine.store, 'outbox/')).toEqual([])
+    },
+  )
+
   test('to an actor that has ended, or that never was, is a dead letter: recorded, and listed', async () => {
     const engine = await openEngine({ machines: [peer] })
     const a = await engine.spawn(peer, { id: 'a' })
