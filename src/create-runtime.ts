@@ -27,6 +27,7 @@ import type { PermissionHook } from './permissions/permission-hook.ts'
 import { leafLogic } from './runtime/callback-logic.ts'
 import type { Receipt, SendOptions } from './runtime/cell.ts'
 import { newUuidId, systemClock, type Clock, type NewId } from './runtime/clock.ts'
+import type { RecordedDeadLetter } from './runtime/dead-letters.ts'
 import type { DurableActor } from './runtime/durable-actor.ts'
 import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
 import { createEngine, type Engine, type Parked, type SpawnOptions } from './runtime/engine.ts'
@@ -81,6 +82,8 @@ export interface Runtime extends History {
   readonly clock: Clock
   /** Actors that wait for something only a person can give. */
   readonly parked: readonly Parked[]
+  /** Mail between actors that nobody took, the oldest first: its target has ended, or never was. */
+  deadLetters(): Promise<readonly RecordedDeadLetter[]>
   spawn<TMachine extends AnyStateMachine>(
     machine: TMachine,
     options: SpawnOptions<TMachine>,
@@ -225,6 +228,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     get parked() {
       return [...engine.parked, ...directory.current().flatMap(parkedRun)]
     },
+    deadLetters: () => engine.deadLetters(),
     spawn: (machine, spawn) => engine.spawn(machine, spawn),
     get: (machine, id) => engine.get(machine, id),
     send: (id, event, send) => engine.send(id, event, send),

@@ -5,6 +5,7 @@ export type { ForkOptions, VerifyOptions } from './history.ts'
 
 export type { Receipt, SendOptions } from './runtime/cell.ts'
 export type { Clock, NewId } from './runtime/clock.ts'
+export type { RecordedDeadLetter } from './runtime/dead-letters.ts'
 export type { DurableActor } from './runtime/durable-actor.ts'
 export type { RuntimeLogger } from './runtime/event-logger.ts'
 export type { Parked, SpawnOptions } from './runtime/engine.ts'

@@ -85,6 +85,7 @@ test('the main entry point exports these names', () => {
       "type QueryErrorCode",
       "type RateCard",
       "type Receipt",
+      "type RecordedDeadLetter",
       "type ReplayOptions",
       "type ReplayStep",
       "type ReplayTarget",
