@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
 import { findingsSection } from '../../examples/repo-review/report/report.ts'
 import { makeSampleRepository } from './sample-repository.ts'
@@ -99,6 +99,28 @@ const finishedSteps = async (at: string): Promise<string[]> => {
   return finished.filter((key) => key !== '')
 }
 
+/** The types of the handoffs that the log holds. */
+const handoffTypes = async (at: string): Promise<string[]> => {
+  const store = await openLevelEventStore({ path: join(at, '.project', 'log') })
+  const types: string[] = []
+  for await (const event of store.readAll()) {
+    if (event.event_type !== 'handoff.generated') continue
+    types.push((event.payload as { handoff: { type: string } }).handoff.type)
+  }
+  await store.close()
+  return types
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    // A zombie is dead; only nobody has collected it.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'review-'))
   sample = join(folder, 'sample')
@@ -129,7 +151,8 @@ describe('a review that is killed', () => {
       const { code, stdout, stderr } = await new Review(at).ended
       expect({ code, stderr }).toMatchObject({ code: 0 })
       expect(findingsIn(at)).toBe(undisturbed)
-      if (!killed) return
+      // A review that had ended before would prove nothing.
+      expect(killed).toBe(true)
       expect(stdout).toMatch(/^resumed: \d+ steps reused, \d+ run again, 0 repeated$/m)
       const after = executions(at)
       for (const key of finished) expect(after.get(key)?.begun).toBe(before.get(key)?.begun)
@@ -144,6 +167,37 @@ describe('a review that is killed', () => {
     expect(code).toBe(0)
     expect(stdout).toContain(' 0 repeated')
     expect(findingsIn(at)).toBe(undisturbed)
+  })
+})
+
+describe.runIf(process.platform === 'linux')('a script that outlives a killed review', () => {
+  test('is ended before the next review runs it again', async () => {
+    const at = project('script')
+    const own = mkdtempSync(join(folder, 'scripted-'))
+    const pidFile = join(at, 'pid')
+    // Hangs the first time it runs, and says who it is; ends well the second time.
+    const text = `const fs = require('node:fs')
+if (!fs.existsSync(${JSON.stringify(pidFile)})) {
+  fs.writeFileSync(${JSON.stringify(`${pidFile}.new`)}, String(process.pid))
+  fs.renameSync(${JSON.stringify(`${pidFile}.new`)}, ${JSON.stringify(pidFile)})
+  setInterval(() => {}, 1000)
+}`
+    writeFileSync(join(own, 'lint.cjs'), text)
+    writeFileSync(
+      join(own, 'package.json'),
+      JSON.stringify({ name: 'own', scripts: { lint: 'node lint.cjs' } }),
+    )
+    const args = [MAIN, 'run', JOB, '--project', join(at, '.project'), '--', own, '--run-scripts']
+    const first = spawn(process.execPath, args, { stdio: 'ignore' })
+    await vi.waitUntil(() => existsSync(pidFile), { timeout: 20_000 })
+    const pid = Number(readFileSync(pidFile, 'utf8'))
+    first.kill('SIGKILL')
+    await new Promise((resolve) => first.on('close', resolve))
+    expect(isAlive(pid)).toBe(true)
+    const second = spawn(process.execPath, args, { stdio: 'ignore' })
+    const code = await new Promise((resolve) => second.on('close', resolve))
+    expect(code).toBe(0)
+    expect(isAlive(pid)).toBe(false)
   })
 })
 
@@ -165,6 +219,7 @@ describe('a review that is interrupted once', () => {
     const paused = await first.ended
     expect(paused.code).toBe(130)
     expect(paused.stderr).toContain('the same command goes on where it was')
+    expect(await handoffTypes(at)).toContain('orchestrator_continuation')
     const second = await new Review(at).ended
     expect(second.code).toBe(0)
     expect(second.stdout).toContain(' 0 repeated')
