@@ -24,7 +24,17 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f]|\p{Surrogate}/u
 
 /** Whether the log can take this as the name of a stream or the type of an event, `longest` characters at most. */
 export function isRecordableName(value: unknown, longest: number = LONGEST_TYPE): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= longest && !UNPRINTABLE.test(value)
+  if (typeof value !== 'string' || value === '' || value.length > longest) return false
+  return isPlainText(value) || !UNPRINTABLE.test(value)
+}
+
+/** Nearly every name is; the rest is for the pattern. */
+function isPlainText(value: string): boolean {
+  for (let index = 0; index < value.length; index += 1) {
+    const code = value.charCodeAt(index)
+    if (code < 0x20 || code > 0x7e) return false
+  }
+  return true
 }
 
 /**
@@ -34,7 +44,7 @@ export function isRecordableName(value: unknown, longest: number = LONGEST_TYPE)
  */
 export function canonicalExternal(event: AnyEventObject): CanonicalEvent {
   assertEvent(event)
-  const reserved = [event.type, ...Object.keys(event)].find((name) => name.startsWith('xstate.'))
+  const reserved = isReserved(event.type) ? event.type : Object.keys(event).find(isReserved)
   if (reserved !== undefined) {
     throw new RuntimeError('EVENT_RESERVED', {
       happened: `The event "${event.type}" uses the reserved name "${reserved}".`,
@@ -43,20 +53,28 @@ export function canonicalExternal(event: AnyEventObject): CanonicalEvent {
       todo: 'Choose another name.',
     })
   }
-  return { event: typeFirst(copyStrictly(event)), normalized: [] }
+  return { event: typeFirst(copyStrictly(event)), normalized: NOTHING }
+}
+
+const NOTHING: readonly string[] = []
+
+function isReserved(name: string): boolean {
+  return name.startsWith('xstate.')
 }
 
 /** Nearly no event has references in it; only one that cannot be copied is searched for them. */
 function copyStrictly(event: AnyEventObject): unknown {
-  const options = { root: () => 'event', outcome: false }
   try {
-    return copyAsJson(event, options).value
+    return copyAsJson(event, STRICTLY).value
   } catch (error) {
     const addressed = withAddresses(event)
     if (addressed === event) throw error
-    return copyAsJson({ ...(addressed as AnyEventObject), [REFS_FIELD]: true }, options).value
+    return copyAsJson({ ...(addressed as AnyEventObject), [REFS_FIELD]: true }, STRICTLY).value
   }
 }
+
+const STRICTLY = { root: () => 'event', outcome: false }
+const OUTCOME = { root: () => 'event', outcome: true }
 
 /**
  * An outcome of work that already happened: never lost; what JSON cannot carry is normalised, and flagged.
@@ -65,7 +83,7 @@ function copyStrictly(event: AnyEventObject): unknown {
  */
 export function canonicalOutcome(event: AnyEventObject): CanonicalEvent {
   assertEvent(event)
-  const { value, normalized } = copyAsJson(event, { root: () => 'event', outcome: true })
+  const { value, normalized } = copyAsJson(event, OUTCOME)
   return { event: typeFirst(value), normalized }
 }
 
@@ -79,6 +97,10 @@ export function canonicalMail(event: AnyEventObject): CanonicalEvent {
 
 /** A record keeps the type beside the rest; what comes back has its fields in the same order as what went in. */
 function typeFirst(event: unknown): AnyEventObject {
+  for (const first in event as AnyEventObject) {
+    if (first === 'type') return event as AnyEventObject
+    break
+  }
   const { type, ...payload } = event as AnyEventObject
   return { type, ...payload }
 }
@@ -94,7 +116,12 @@ function assertEvent(event: unknown): asserts event is AnyEventObject {
 
 /** The payload under which an event is recorded, and back again. */
 export function payloadOf(event: AnyEventObject): Record<string, unknown> {
-  const { type: _type, ...payload } = event
+  if (Object.hasOwn(event, '__proto__')) {
+    const { type: _type, ...rest } = event
+    return rest
+  }
+  const payload: Record<string, unknown> = {}
+  for (const key of Object.keys(event)) if (key !== 'type') payload[key] = event[key]
   return payload
 }
 

@@ -7,7 +7,6 @@
  *
  * I1. `undo` leaves every actor as it was before the turn.
  */
-import { v7 as uuidv7 } from 'uuid'
 import type { AnyEventObject } from 'xstate'
 import { withAddresses } from './actor-refs.ts'
 import {
@@ -28,9 +27,13 @@ import type { Act, Member, Part } from './turn.ts'
 /** After that many steps the rest waits for the event loop to turn, on disk. */
 const MAX_STEPS = 1_000
 
+const NONE: readonly never[] = []
+
 /** The actors among which mail is taken at once. */
 export type Kinship = {
   readonly rootId: string
+  /** The id of a new event; they grow with time. */
+  newEventId(): string
   member(address: string): Member | undefined
   /** Who runs the leaf with this key. */
   ownerOfLeaf(key: string): Member | undefined
@@ -44,12 +47,12 @@ export type Kinship = {
 export class Cascade {
   readonly parts: Part[] = []
   readonly script: Act[] = []
-  /** Mail to other families, and what was not taken any more. */
-  readonly left: Mail[] = []
-  readonly dead: DeadLetter[] = []
+  // Most turns have none of these.
+  #left: Mail[] | undefined
+  #dead: DeadLetter[] | undefined
   readonly time: number
   readonly #kin: Kinship
-  readonly #born: Member[] = []
+  #born: Member[] | undefined
   #waiting: Member[] | undefined
   #steps = 0
   #mails = 0
@@ -59,9 +62,18 @@ export class Cascade {
     this.time = time
   }
 
+  /** Mail to other families, and what was not taken any more. */
+  get left(): readonly Mail[] {
+    return this.#left ?? NONE
+  }
+
+  get dead(): readonly DeadLetter[] {
+    return this.#dead ?? NONE
+  }
+
   /** Whether there is anything to be written. */
   get isEmpty(): boolean {
-    return this.parts.length === 0 && this.left.length === 0 && this.dead.length === 0
+    return this.parts.length === 0 && this.#left === undefined && this.#dead === undefined
   }
 
   /** The event that the turn begins with; how it fared does not depend on the rest. */
@@ -90,7 +102,7 @@ export class Cascade {
       cell.busy = false
       cell.mail = undefined
     }
-    for (const cell of this.#born) this.#kin.unbear(cell)
+    for (const cell of this.#born ?? NONE) this.#kin.unbear(cell)
   }
 
   #take(
@@ -98,7 +110,7 @@ export class Cascade {
     canonical: CanonicalEvent,
     { source, causationId }: { readonly source: string; readonly causationId: string | null },
   ): FoldOutcome {
-    const eventId = uuidv7()
+    const eventId = this.#kin.newEventId()
     const before = cell.decided
     const version = before === undefined ? 1 : before.version + 1
     const outcome = cell.folder.fold(before, { version, time: this.time, eventId, event: canonical.event })
@@ -180,7 +192,7 @@ export class Cascade {
     }
     if (this.#steps >= MAX_STEPS || this.#kin.isWaitedFor(mail.to)) {
       // What is due at once to oneself is kept as a timer already.
-      if (mail.event[TIMER_FIELD] === undefined) this.left.push(mail)
+      if (mail.event[TIMER_FIELD] === undefined) this.#leave(mail)
       return
     }
     this.#hand(mail)
@@ -209,7 +221,7 @@ export class Cascade {
     if (mail.event.type === BIRTH) {
       const cell = this.#kin.bear(mail.to, mail.event['parent'] as ParentLink)
       if (cell === undefined) return
-      this.#born.push(cell)
+      ;(this.#born ??= []).push(cell)
       cell.busy = true
       this.#take(cell, canonicalMail(mail.event), { source: mail.from, causationId: mail.cause })
       this.#flush(cell)
@@ -220,7 +232,7 @@ export class Cascade {
       const effects: Effect[] = [{ kind: 'send', childKey: mail.to, address: undefined, event: mail.event }]
       this.script.push({ cell: owner, state: owner.decided, effects, announce: false })
     } else if (rootOf(mail.to) !== this.#kin.rootId) {
-      this.left.push(mail)
+      this.#leave(mail)
     } else if (mail.event.type !== STOP) {
       this.#die(mail, 'there is no such actor any more')
     }
@@ -270,7 +282,11 @@ export class Cascade {
   #die({ to, from, event, cause }: Mail, reason: string): void {
     // A timer of its own, or the end of a child: nobody sent these.
     if (event[TIMER_FIELD] !== undefined || event[CHILD_FIELD] !== undefined) return
-    this.dead.push({ to, from, event, cause, reason })
+    ;(this.#dead ??= []).push({ to, from, event, cause, reason })
+  }
+
+  #leave(mail: Mail): void {
+    ;(this.#left ??= []).push(mail)
   }
 
   /** What this turn does not come to any more waits on disk, in the order in which it was sent. */
@@ -281,10 +297,10 @@ export class Cascade {
     }
     if (this.#waiting === undefined) return
     for (const cell of this.#waiting) {
-      for (const mail of cell.mail ?? []) if (mail.event[TIMER_FIELD] === undefined) this.left.push(mail)
+      for (const mail of cell.mail ?? []) if (mail.event[TIMER_FIELD] === undefined) this.#leave(mail)
       cell.mail = undefined
     }
-    this.left.sort((a, b) => a.place - b.place)
+    this.#left?.sort((a, b) => a.place - b.place)
   }
 }
 

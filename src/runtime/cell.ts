@@ -33,7 +33,7 @@ import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
 import { STOP, type Mail } from './mail.ts'
 import { compareOwed } from './owed.ts'
-import type { Receipt, Refusal, SendOptions } from './receipt.ts'
+import type { Answer, Receipt, Refusal, SendOptions } from './receipt.ts'
 import { isDurable } from './remote-ref.ts'
 import { sameStateValue } from './state-value.ts'
 import { firedEvent } from './timer-event.ts'
@@ -45,6 +45,8 @@ export type { Receipt, Refusal, SendOptions } from './receipt.ts'
 export type CellHost = {
   readonly store: EventStore
   readonly clock: Clock
+  /** The id of a new event; they grow with time. */
+  newEventId(): string
   /** Those who watch the actor, if anybody does. */
   audience(id: string): Audience | undefined
   recordRefusal(refusal: Refusal): Promise<void>
@@ -56,6 +58,12 @@ export type CellHost = {
 export type Kin = {
   readonly host: CellHost
   decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt>
+  /** The same for one who waits already. */
+  offer(
+    cell: Cell,
+    canonical: CanonicalEvent,
+    what: { readonly options: SendOptions; readonly answer: Answer },
+  ): void
   /** Sends by hand, from an action; at most once. */
   post(from: Cell, to: string, event: AnyEventObject): void
   lookUp(systemId: string): RecordedRef | undefined
@@ -154,6 +162,23 @@ export class Cell implements Member {
   /** Offers an event from outside; resolves when the answer is on disk. */
   async send(event: AnyEventObject, options: SendOptions = {}): Promise<Receipt> {
     return this.#kin.decide(this, canonicalExternal(event), options)
+  }
+
+  /** The same for one who waits already, without a promise in between. */
+  offer(event: AnyEventObject, options: SendOptions, answer: Answer): void {
+    let canonical: CanonicalEvent
+    try {
+      canonical = canonicalExternal(event)
+    } catch (error) {
+      answer.fail(error)
+      return
+    }
+    this.#kin.offer(this, canonical, { options, answer })
+  }
+
+  /** Whether it was released: another one of the same id may live by now. */
+  get isReleased(): boolean {
+    return this.#closed
   }
 
   /** Records an outcome of work that already happened; its values are normalised rather than refused. */

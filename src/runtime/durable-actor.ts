@@ -11,7 +11,7 @@ import type {
   SnapshotFrom,
   Subscription,
 } from 'xstate'
-import { recordedRef } from './actor-refs.ts'
+import { recordedRef, type RecordedRef } from './actor-refs.ts'
 import type { Audience, Observer } from './audience.ts'
 import type { Cell, Receipt, SendOptions } from './cell.ts'
 import { Reply } from './reply.ts'
@@ -61,86 +61,152 @@ export interface DurableActor<TMachine extends AnyActorLogic = AnyStateMachine> 
   readonly version: number
 }
 
-/** What a reference needs from the engine. */
+/** What references need from the engine; one for all of them. */
 export type ActorHost = {
-  /** The live cell, or the last one there was. */
-  cell(): Cell
+  /** The live cell of that id, if its family is awake. */
+  live(id: string): Cell | undefined
   /** Hands the live cell to `take`, waking it if it has left memory. */
-  use<T>(take: (cell: Cell) => Promise<T>): Promise<T>
+  use<T>(id: string, take: (cell: Cell) => Promise<T>): Promise<T>
   /** Who watches the actor; made if nobody did. */
-  audience(): Audience
+  audience(id: string): Audience
   /** Somebody has stopped watching. */
-  dismiss(audience: Audience): void
-  onError(error: unknown): void
+  dismiss(id: string, audience: Audience): void
+  readonly onError: (error: unknown) => void
 }
 
-/** A reference to the actor `id`. */
+/** A reference to the actor whose cell this is, or was. */
 export function durableActor<TMachine extends AnyActorLogic>(
-  id: string,
+  cell: Cell,
   host: ActorHost,
 ): DurableActor<TMachine> {
-  type State = SnapshotFrom<TMachine>
-  const getSnapshot = (): State => host.cell().snapshot as State
-  const subscription = (audience: Audience, leave: () => void): Subscription => ({
-    unsubscribe() {
-      leave()
-      host.dismiss(audience)
-    },
-  })
-  const subscribe = (
-    first: Observer<State> | ((snapshot: State) => void) | undefined,
-    error?: (error: unknown) => void,
-    complete?: () => void,
-  ): Subscription => {
+  return new Reference(cell, host) as unknown as DurableActor<TMachine>
+}
+
+type State = AnyMachineSnapshot
+type Observing = Observer<State> | ((snapshot: State) => void) | undefined
+
+/** One object with methods: there may be one of them for each actor. */
+class Reference {
+  readonly id: string
+  readonly #host: ActorHost
+  /** The live cell, or the last one there was. */
+  #cell: Cell
+  #send: ((event: AnyEventObject, options?: SendOptions) => Promise<Receipt>) | undefined
+
+  constructor(cell: Cell, host: ActorHost) {
+    this.id = cell.id
+    this.#cell = cell
+    this.#host = host
+  }
+
+  get sessionId(): string {
+    return this.id
+  }
+  get src(): AnyActorLogic {
+    return this.#now().machine.original
+  }
+  get system(): AnyActorRef['system'] {
+    return LONE_SYSTEM
+  }
+  get version(): number {
+    return this.#now().version
+  }
+
+  /** As in XState, it may be taken off and called by itself. */
+  get send(): (event: AnyEventObject, options?: SendOptions) => Promise<Receipt> {
+    this.#send ??= (event, options) => this.#offer(event, options)
+    return this.#send
+  }
+
+  start(): void {}
+
+  stop(): Promise<Receipt> {
+    const reply = new Reply<Receipt>(this.#host.onError)
+    this.#host
+      .use(this.id, (cell) => cell.stop())
+      .then(
+        (receipt) => reply.give(receipt),
+        (error: unknown) => reply.fail(error),
+      )
+    return reply
+  }
+
+  getSnapshot(): State {
+    return this.#now().snapshot
+  }
+
+  getPersistedSnapshot(): unknown {
+    const { machine, snapshot } = this.#now()
+    return machine.foldable.getPersistedSnapshot(snapshot)
+  }
+
+  subscribe(first: Observing, error?: (error: unknown) => void, complete?: () => void): Subscription {
     const observer = typeof first === 'object' ? first : { next: first, error, complete }
-    const { snapshot } = host.cell()
+    const { snapshot } = this.#now()
     if (snapshot.status === 'active') {
-      const audience = host.audience()
-      return subscription(audience, audience.subscribe(observer as Observer<AnyMachineSnapshot>))
+      const audience = this.#host.audience(this.id)
+      return this.#watched(audience, audience.subscribe(observer))
     }
     if (snapshot.status !== 'error') observer.complete?.()
-    else if (observer.error === undefined) host.onError(snapshot.error)
+    else if (observer.error === undefined) this.#host.onError(snapshot.error)
     else observer.error(snapshot.error)
     return { unsubscribe: () => {} }
   }
-  const reply = (answer: Promise<Receipt>): Promise<Receipt> =>
-    Reply.to(answer, (error) => host.onError(error))
 
-  const actor = {
-    id,
-    sessionId: id,
-    get src() {
-      return host.cell().machine.original
-    },
-    get system() {
-      return LONE_SYSTEM
-    },
-    get version() {
-      return host.cell().version
-    },
-    start: () => {},
-    send: (event: AnyEventObject, options?: SendOptions) =>
-      reply(host.use((cell) => cell.send(event, options))),
-    stop: () => reply(host.use((cell) => cell.stop())),
-    getSnapshot,
-    getPersistedSnapshot: () => {
-      const { machine, snapshot } = host.cell()
-      return machine.foldable.getPersistedSnapshot(snapshot)
-    },
-    subscribe,
-    on(type: string, handler: (event: never) => void) {
-      const audience = host.audience()
-      return subscription(audience, audience.on(type, handler as (event: AnyEventObject) => void))
-    },
-    select: <T>(selector: (snapshot: State) => T, equal?: (a: T, b: T) => boolean) =>
-      selectFrom({ getSnapshot, subscribe }, selector, equal),
-    toJSON: () => recordedRef(id, id),
+  on(type: string, handler: (event: AnyEventObject) => void): Subscription {
+    const audience = this.#host.audience(this.id)
+    return this.#watched(audience, audience.on(type, handler))
   }
-  for (const name of new Set([Symbol.observable ?? '@@observable', '@@observable'])) {
-    Object.defineProperty(actor, name, { value: () => actor, enumerable: false })
+
+  select<T>(
+    selector: (snapshot: State) => T,
+    equal?: (a: T, b: T) => boolean,
+  ): ReturnType<typeof selectFrom<State, T>> {
+    return selectFrom(this, selector, equal)
   }
-  return actor as unknown as DurableActor<TMachine>
+
+  toJSON(): RecordedRef {
+    return recordedRef(this.id, this.id)
+  }
+
+  #offer(event: AnyEventObject, options?: SendOptions): Promise<Receipt> {
+    const reply = new Reply<Receipt>(this.#host.onError)
+    const cell = this.#now()
+    // Nearly always it is awake.
+    if (!cell.isReleased && cell.exists) cell.offer(event, options ?? NO_OPTIONS, reply)
+    else
+      this.#host
+        .use(this.id, (woken) => woken.send(event, options))
+        .then(
+          (receipt) => reply.give(receipt),
+          (error: unknown) => reply.fail(error),
+        )
+    return reply
+  }
+
+  #now(): Cell {
+    if (this.#cell.isReleased) this.#cell = this.#host.live(this.id) ?? this.#cell
+    return this.#cell
+  }
+
+  #watched(audience: Audience, leave: () => void): Subscription {
+    return {
+      unsubscribe: () => {
+        leave()
+        this.#host.dismiss(this.id, audience)
+      },
+    }
+  }
 }
+for (const name of new Set([Symbol.observable ?? '@@observable', '@@observable'])) {
+  Object.defineProperty(Reference.prototype, name, {
+    value(this: Reference) {
+      return this
+    },
+  })
+}
+
+const NO_OPTIONS: SendOptions = {}
 
 /** Each durable actor is the root of a system of its own, which has no actors that others could find. */
 const LONE_SYSTEM = {

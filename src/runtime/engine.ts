@@ -8,6 +8,7 @@
  * I2. Those who watch an actor go on watching it when its cell is replaced.
  */
 import type { AnyStateMachine, InputFrom } from 'xstate'
+import { createEventIds } from '../../eventstore/event-id.ts'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { Audience } from './audience.ts'
 import { isRecordableName } from './canonical.ts'
@@ -16,7 +17,7 @@ import { isChildAddress, rootOf } from './child-address.ts'
 import type { Clock } from './clock.ts'
 import { DEAD_SUFFIX, deadLetters, type RecordedDeadLetter } from './dead-letters.ts'
 import { DEFINITION_PREFIX, recordDefinition } from './definition.ts'
-import { durableActor, type DurableActor } from './durable-actor.ts'
+import { durableActor, type ActorHost, type DurableActor } from './durable-actor.ts'
 import { durableMachine, withDescendants, type DurableMachine } from './durable-machine.ts'
 import {
   actorExists,
@@ -146,6 +147,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     post,
     store,
     clock,
+    newEventId: createEventIds(Date.now),
     onError,
     // oxlint-disable-next-line no-console -- where XState's own `log` goes
     log: options.log ?? ((...values) => console.log(...values)),
@@ -190,23 +192,21 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (cell === undefined) throw noActor(id)
       return take(cell)
     })
-  const reference = <TMachine extends AnyStateMachine>(cell: Cell): DurableActor<TMachine> => {
-    const { id } = cell
-    let last = cell
-    return durableActor<TMachine>(id, {
-      cell: () => (last = families.live.get(rootOf(id))?.member(id) ?? last),
-      use: (take) => useExisting(id, take),
-      audience() {
-        const audience = audiences.get(id) ?? new Audience(onError)
-        audiences.set(id, audience)
-        return audience
-      },
-      dismiss(audience) {
-        if (audience.empty && audiences.get(id) === audience) audiences.delete(id)
-      },
-      onError,
-    })
+  const actorHost: ActorHost = {
+    live: (id) => families.live.get(rootOf(id))?.member(id),
+    use: useExisting,
+    audience(id) {
+      const audience = audiences.get(id) ?? new Audience(onError)
+      audiences.set(id, audience)
+      return audience
+    },
+    dismiss(id, audience) {
+      if (audience.empty && audiences.get(id) === audience) audiences.delete(id)
+    },
+    onError,
   }
+  const reference = <TMachine extends AnyStateMachine>(cell: Cell): DurableActor<TMachine> =>
+    durableActor<TMachine>(cell, actorHost)
   const create = async (durable: DurableMachine, spawn: SpawnOptions<AnyStateMachine>): Promise<Family> => {
     const family = new Family(spawn.id, durable, host)
     await family.create({

@@ -11,7 +11,7 @@
  * I3. A child is a member from the turn in which it is born until the one in which it ends is published.
  */
 import type { AnyActorRef, AnyEventObject } from 'xstate'
-import type { Entry } from '../../eventstore/event-store.ts'
+import type { Entry, StreamAppend } from '../../eventstore/event-store.ts'
 import { recordedRef, type RecordedRef } from './actor-refs.ts'
 import { canonicalExternal, canonicalMail, type CanonicalEvent } from './canonical.ts'
 import { Cascade, type Kinship } from './cascade.ts'
@@ -22,11 +22,11 @@ import type { ParentLink, TimerRecord } from './cell-state.ts'
 import { withDescendants, type DurableMachine } from './durable-machine.ts'
 import { unknownMachine } from './engine-errors.ts'
 import { buryMail } from './dead-letters.ts'
-import { Flights } from './flights.ts'
+import { Flights, type Flight, type Waiter } from './flights.ts'
 import type { FoldOutcome } from './fold.ts'
 import type { Mail } from './mail.ts'
 import { keepMail, mailFor, type KeptMail } from './outbox.ts'
-import type { Receipt, SendOptions } from './receipt.ts'
+import type { Answer, Receipt, SendOptions } from './receipt.ts'
 import { recordsOf, type Member } from './turn.ts'
 
 /** What a family needs from the engine around it. */
@@ -70,6 +70,10 @@ export class Family implements Kin, Kinship {
 
   get rootId(): string {
     return this.root.id
+  }
+
+  newEventId(): string {
+    return this.host.newEventId()
   }
 
   get isBroken(): boolean {
@@ -140,7 +144,7 @@ export class Family implements Kin, Kinship {
     this.#waitNoMore(mail)
     const cascade = this.#cascade()
     this.#taking(cascade, () => cascade.receive(mail))
-    await this.#depart(cascade, mail.key)
+    await this.#depart(cascade, mail.key).landed()
   }
 
   /** To another family, to a leaf of another member, or to nobody. */
@@ -148,7 +152,7 @@ export class Family implements Kin, Kinship {
     if (this.#broken !== undefined) throw this.#broken
     const cascade = this.#cascade()
     this.#taking(cascade, () => cascade.receive(mail))
-    await this.#depart(cascade)
+    await this.#depart(cascade).landed()
   }
 
   isWaitedFor(address: string): boolean {
@@ -167,22 +171,39 @@ export class Family implements Kin, Kinship {
     if (keys?.delete(key) === true && keys.size === 0) this.#waiting?.delete(to)
   }
 
-  async decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
-    if (this.#broken !== undefined) throw this.#broken
-    if (this.#closed) throw closedUnder(cell.id)
+  decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
+    return new Promise((give, fail) => this.offer(cell, canonical, { options, answer: { give, fail } }))
+  }
+
+  offer(cell: Cell, canonical: CanonicalEvent, { options, answer }: Offer): void {
+    try {
+      if (this.#broken !== undefined) throw this.#broken
+      if (this.#closed) throw closedUnder(cell.id)
+      this.#offer(cell, canonical, { options, answer })
+    } catch (error) {
+      answer.fail(error)
+    }
+  }
+
+  #offer(cell: Cell, canonical: CanonicalEvent, { options, answer }: Offer): void {
     const before = cell.decided
     const from = { source: options.source ?? '', causationId: options.causationId ?? null }
     const cascade = this.#cascade()
     const outcome = this.#taking(cascade, () => cascade.begin(cell, canonical, from))
-    const version = (before?.version ?? 0) + 1
     if (before === undefined && outcome.kind === 'accepted' && outcome.state.snapshot.status === 'error') {
       cascade.undo()
       throw bornDead({ id: cell.id, machine: cell.machine.label }, outcome.state.snapshot.error)
     }
-    const landed = cascade.isEmpty ? this.#flights.last?.landed : this.#depart(cascade)
-    if (outcome.kind !== 'accepted') return this.#refuse(cell, canonical.event, { options, outcome, landed })
-    await landed
-    return { accepted: true, version }
+    const flight = cascade.isEmpty ? this.#flights.last : this.#depart(cascade)
+    if (outcome.kind === 'accepted') {
+      flight?.await(new Accepted(answer, outcome.state.version))
+      return
+    }
+    const refused = { options, outcome, landed: flight?.landed() }
+    this.#refuse(cell, canonical.event, refused).then(
+      (receipt) => answer.give(receipt),
+      (error: unknown) => answer.fail(error),
+    )
   }
 
   post(from: Cell, to: string, event: AnyEventObject): void {
@@ -240,7 +261,7 @@ export class Family implements Kin, Kinship {
   /** Leaves memory, once all it decided is on disk. */
   async close(): Promise<void> {
     this.release()
-    await Promise.allSettled(this.#flights.landings())
+    await this.#flights.settled()
   }
 
   *#all(): Generator<Cell> {
@@ -287,13 +308,12 @@ export class Family implements Kin, Kinship {
     }
   }
 
-  /** Sends a turn to the disk; resolves when it is published. `taken`: the entry of the mail that it began with. */
-  #depart(cascade: Cascade, taken?: string): Promise<void> {
+  /** Sends a turn to the disk. `taken`: the entry of the mail that it began with. */
+  #depart(cascade: Cascade, taken?: string): Flight {
     const { parts, script, time, left, dead } = cascade
-    const records = parts.map((part) => recordsOf(part, time))
-    const appends = records.map(({ append }) => append)
-    const entries: Entry[] =
-      records.length === 1 ? (records[0]?.entries ?? []) : records.flatMap((r) => r.entries)
+    const appends: StreamAppend[] = []
+    const entries: Entry[] = []
+    for (const part of parts) appends.push(recordsOf(part, time, entries))
     if (taken !== undefined) entries.push({ key: taken, value: undefined })
     const mails = left.map((mail) => {
       const kept = keepMail(mail, this.member(mail.from)?.decided?.version ?? 0)
@@ -308,13 +328,21 @@ export class Family implements Kin, Kinship {
       entries.push(buried.entry)
     }
     const flight = this.#flights.depart(script, mails)
-    const batch = { appends, entries, ...(dead.length > 0 && { outcome: true }) }
-    const written = this.host.store.appendBatch(batch).then(() => {
-      flight.written = true
+    const batch = dead.length > 0 ? { appends, entries, outcome: true } : { appends, entries }
+    this.host.store.appendBatch(batch).then(
+      () => this.#written(flight),
+      (error: unknown) => this.#break(error),
+    )
+    return flight
+  }
+
+  #written(flight: Flight): void {
+    flight.written = true
+    try {
       this.#land()
-    })
-    written.catch((error: unknown) => this.#break(error))
-    return flight.landed
+    } catch (error) {
+      this.#break(error)
+    }
   }
 
   #land(): void {
@@ -352,6 +380,27 @@ export class Family implements Kin, Kinship {
       await this.host.recordRefusal({ ...about, source: options.source ?? '', correlationId })
     }
     return { accepted: false, version, reason, alternatives }
+  }
+}
+
+type Offer = { readonly options: SendOptions; readonly answer: Answer }
+
+/** A sender who waits for its event to come to disk. */
+class Accepted implements Waiter {
+  readonly #answer: Answer
+  readonly #version: number
+
+  constructor(answer: Answer, version: number) {
+    this.#answer = answer
+    this.#version = version
+  }
+
+  land(): void {
+    this.#answer.give({ accepted: true, version: this.#version })
+  }
+
+  lose(error: unknown): void {
+    this.#answer.fail(error)
   }
 }
 

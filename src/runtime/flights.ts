@@ -1,30 +1,65 @@
 /**
- * The turns of one actor that are decided and not yet shown, in the order of versions.
+ * The turns of one family that are decided and not yet shown, in the order in which they were decided.
  *
- * Owns: those turns, and the promises of those who wait for them.
+ * Owns: those turns, and who waits for them.
  * Never: hands out a turn before all that were decided before it.
  */
 import type { KeptMail } from './outbox.ts'
 import type { Act } from './turn.ts'
 
+/** Hears what became of a turn. */
+export type Waiter = { land(): void; lose(error: unknown): void }
+
 /** A turn on its way to the disk. */
-export type Flight = {
+export class Flight {
   readonly script: readonly Act[]
   /** What is to be delivered after that. */
   readonly mails: readonly KeptMail[]
-  written: boolean
+  written = false
+  // Nearly every turn has one who waits for it: the sender.
+  #first: Waiter | undefined
+  #others: Waiter[] | undefined
+
+  constructor(script: readonly Act[], mails: readonly KeptMail[]) {
+    this.script = script
+    this.mails = mails
+  }
+
+  /** In the order of calls. */
+  await(waiter: Waiter): void {
+    if (this.#first === undefined) this.#first = waiter
+    else (this.#others ??= []).push(waiter)
+  }
+
   /** Settles when the turn is published, or lost. */
-  readonly landed: Promise<void>
-  readonly land: () => void
-  readonly lose: (error: unknown) => void
+  landed(): Promise<void> {
+    return new Promise((land, lose) => this.await({ land, lose }))
+  }
+
+  land(): void {
+    this.#first?.land()
+    if (this.#others !== undefined) for (const waiter of this.#others) waiter.land()
+  }
+
+  lose(error: unknown): void {
+    this.#first?.lose(error)
+    if (this.#others !== undefined) for (const waiter of this.#others) waiter.lose(error)
+  }
 }
 
 /** From that many on, what was handed out is cleared away. */
 const ROOM = 1024
 
+const NONE: Flight[] = []
+
 export class Flights {
-  #flights: Flight[] = []
+  // Most families at rest have none, and there may be very many of them.
+  #flights: Flight[] = NONE
   #first = 0
+
+  get isEmpty(): boolean {
+    return this.#flights.length === this.#first
+  }
 
   /** The one that was decided last. */
   get last(): Flight | undefined {
@@ -32,14 +67,9 @@ export class Flights {
   }
 
   depart(script: readonly Act[], mails: readonly KeptMail[]): Flight {
-    let land: () => void = () => {}
-    let lose: (error: unknown) => void = () => {}
-    const landed = new Promise<void>((resolve, reject) => {
-      land = resolve
-      lose = reject
-    })
-    const flight: Flight = { script, mails, written: false, landed, land, lose }
-    this.#flights.push(flight)
+    const flight = new Flight(script, mails)
+    if (this.#flights === NONE) this.#flights = [flight]
+    else this.#flights.push(flight)
     return flight
   }
 
@@ -64,12 +94,14 @@ export class Flights {
     return lost.flatMap(({ mails }) => mails)
   }
 
-  landings(): Promise<void>[] {
-    return this.#flights.slice(this.#first).map(({ landed }) => landed)
+  /** Resolves when none is under way any more, be they published or lost. */
+  async settled(): Promise<void> {
+    const { last } = this
+    await last?.landed().catch(() => {})
   }
 
   #clear(): void {
-    this.#flights = []
+    this.#flights = NONE
     this.#first = 0
   }
 }

@@ -11,6 +11,9 @@ export type Receipt = {
   readonly alternatives?: readonly string[]
 }
 
+/** Whoever waits for a receipt. */
+export type Answer = { give(receipt: Receipt): void; fail(error: unknown): void }
+
 /** What goes beside an event: who sent it, what it belongs to, and what to say if the machine refuses it. */
 export type SendOptions = {
   readonly source?: string

@@ -1,20 +1,36 @@
 /** A promise that may be left alone: if it fails and nobody is waiting for it, it says so instead of ending the process. */
 
-/** Fails like any promise for those who wait; only if nobody does, `onUnheard` gets the error. */
+/** Settled by whoever answers; fails like any promise for those who wait; only if nobody does, `onUnheard` hears it. */
 export class Reply<T> extends Promise<T> {
-  #awaited = false
-
   // What is derived from a reply is an ordinary promise.
   static override get [Symbol.species](): PromiseConstructor {
     return Promise
   }
 
-  static to<T>(promise: Promise<T>, onUnheard: (error: unknown) => void): Reply<T> {
-    const reply = new Reply<T>((resolve) => resolve(promise))
-    void Promise.prototype.then.call(reply, undefined, (error: unknown) => {
-      if (!reply.#awaited) onUnheard(error)
+  readonly give: (value: T) => void
+  readonly #reject: (error: unknown) => void
+  readonly #onUnheard: (error: unknown) => void
+  #awaited = false
+
+  constructor(onUnheard: (error: unknown) => void) {
+    let give: (value: T) => void = () => {}
+    let reject: (error: unknown) => void = () => {}
+    super((onDone, onFailed) => {
+      give = onDone
+      reject = onFailed
     })
-    return reply
+    this.give = give
+    this.#reject = reject
+    this.#onUnheard = onUnheard
+  }
+
+  fail(reason: unknown): void {
+    this.#reject(reason)
+    const check = (): void => {
+      if (!this.#awaited) this.#onUnheard(reason)
+    }
+    // `await` asks for `then` a microtask later.
+    void super.then(undefined, () => queueMicrotask(check))
   }
 
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise

@@ -47,26 +47,45 @@ export type Act = {
   readonly announce: boolean
 }
 
-/** What one actor's part of a turn leaves on disk: its events, and what it owes after it. */
-export function recordsOf(
-  { cell, before, steps }: Part,
-  time: number,
-): { append: StreamAppend; entries: Entry[] } {
-  const timestamp = new Date(time).toISOString()
+/** Nearly no event changes what is owed. */
+function owesAnything(before: CellState | undefined, after: CellState): boolean {
+  return before?.children !== after.children || before.timers !== after.timers
+}
+
+type Draft = { -readonly [K in keyof NewEvent]: NewEvent[K] }
+
+let lastMoment = Number.NaN
+let lastText = ''
+
+/** ISO 8601, UTC. Turns of the same millisecond, of which there are many, share the text. */
+function isoOf(time: number): string {
+  if (time !== lastMoment) {
+    lastText = new Date(time).toISOString()
+    lastMoment = time
+  }
+  return lastText
+}
+
+/** What one actor's part of a turn leaves on disk: its events; and what it owes after it, added to `entries`. */
+export function recordsOf({ cell, before, steps }: Part, time: number, entries: Entry[]): StreamAppend {
+  const timestamp = isoOf(time)
   const { id, correlationId, machine } = cell
-  const events = steps.map((step): NewEvent => ({
-    event_id: step.eventId,
-    event_type: step.canonical.event.type,
-    payload: payloadOf(step.canonical.event),
-    timestamp,
-    source_agent: step.source,
-    correlation_id: correlationId,
-    causation_id: step.causationId,
-    machine: machine.label,
-    state: (step.state.snapshot.value ?? null) as NonNullable<NewEvent['state']>,
-    ...(step.canonical.normalized.length > 0 && { normalized: step.canonical.normalized }),
-  }))
+  const events = steps.map(({ canonical, eventId, causationId, source, state }): NewEvent => {
+    const event: Draft = {
+      event_id: eventId,
+      event_type: canonical.event.type,
+      payload: payloadOf(canonical.event),
+      timestamp,
+      source_agent: source,
+      correlation_id: correlationId,
+      causation_id: causationId,
+      machine: machine.label,
+      state: (state.snapshot.value ?? null) as NonNullable<NewEvent['state']>,
+    }
+    if (canonical.normalized.length > 0) event.normalized = canonical.normalized
+    return event
+  })
   const after = steps.at(-1)?.state
-  const append = { stream_id: id, events, expectedVersion: before?.version ?? ('no_stream' as const) }
-  return { append, entries: after === undefined ? [] : owedEntries(id, before, after) }
+  if (after !== undefined && owesAnything(before, after)) entries.push(...owedEntries(id, before, after))
+  return { stream_id: id, events, expectedVersion: before?.version ?? 'no_stream' }
 }
