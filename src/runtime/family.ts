@@ -13,6 +13,7 @@
 import type { AnyActorRef, AnyEventObject } from 'xstate'
 import type { Entry, StreamAppend } from '../../eventstore/event-store.ts'
 import { recordedRef, type RecordedRef } from './actor-refs.ts'
+import { AwaitedMail } from './awaited-mail.ts'
 import { canonicalExternal, canonicalMail, type CanonicalEvent } from './canonical.ts'
 import { Cascade, type Kinship } from './cascade.ts'
 import { Cell, type CellHost, type Kin } from './cell.ts'
@@ -22,11 +23,12 @@ import type { ParentLink, TimerRecord } from './cell-state.ts'
 import { withDescendants, type DurableMachine } from './durable-machine.ts'
 import { unknownMachine } from './engine-errors.ts'
 import { buryMail } from './dead-letters.ts'
-import { Flights, type Flight, type Waiter } from './flights.ts'
+import { Flights, type Flight } from './flights.ts'
 import type { FoldOutcome } from './fold.ts'
 import type { Mail } from './mail.ts'
 import { keepMail, mailFor, type KeptMail } from './outbox.ts'
 import type { Answer, Receipt, SendOptions } from './receipt.ts'
+import { Sender } from './sender.ts'
 import { recordsOf, type Member } from './turn.ts'
 
 /** What a family needs from the engine around it. */
@@ -53,8 +55,7 @@ export class Family implements Kin, Kinship {
   #closed = false
   #deciding = false
   #lastTime = 0
-  /** The keys of the mail that waits on disk and must not be overtaken, by address. */
-  #waiting: Map<string, Set<string>> | undefined
+  readonly #awaited = new AwaitedMail()
   /** What was found on disk when the family was woken. */
   #found: KeptMail[] = []
   readonly #flights = new Flights()
@@ -113,7 +114,7 @@ export class Family implements Kin, Kinship {
     for (const { lastTime } of this.#all()) this.#lastTime = Math.max(this.#lastTime, lastTime)
     this.#found = await mailFor(this.host.store, this.id)
     this.#found = this.#found.filter(({ key }) => !this.host.post.isUnderWay(key))
-    for (const mail of this.#found) this.#await(mail)
+    for (const mail of this.#found) this.#awaited.add(mail, this.id)
   }
 
   /** Starts the leaves and timers that the fold says are under way. */
@@ -141,7 +142,7 @@ export class Family implements Kin, Kinship {
   async receive(mail: KeptMail): Promise<void> {
     if (this.#broken !== undefined) throw this.#broken
     if (this.#closed) throw closedUnder(mail.to)
-    this.#waitNoMore(mail)
+    this.#awaited.remove(mail)
     const cascade = this.#cascade()
     this.#taking(cascade, () => cascade.receive(mail))
     await this.#depart(cascade, mail.key).landed()
@@ -156,19 +157,7 @@ export class Family implements Kin, Kinship {
   }
 
   isWaitedFor(address: string): boolean {
-    return this.#waiting?.has(address) ?? false
-  }
-
-  #await({ to, key }: KeptMail): void {
-    if (rootOf(to) !== this.id) return
-    this.#waiting ??= new Map()
-    const keys = this.#waiting.get(to) ?? new Set()
-    this.#waiting.set(to, keys.add(key))
-  }
-
-  #waitNoMore({ to, key }: KeptMail): void {
-    const keys = this.#waiting?.get(to)
-    if (keys?.delete(key) === true && keys.size === 0) this.#waiting?.delete(to)
+    return this.#awaited.isAwaitedBy(address)
   }
 
   decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
@@ -196,7 +185,7 @@ export class Family implements Kin, Kinship {
     }
     const flight = cascade.isEmpty ? this.#flights.last : this.#depart(cascade)
     if (outcome.kind === 'accepted') {
-      flight?.await(new Accepted(answer, outcome.state.version))
+      flight?.await(new Sender(answer, outcome.state.version))
       return
     }
     const refused = { options, outcome, landed: flight?.landed() }
@@ -319,7 +308,7 @@ export class Family implements Kin, Kinship {
       const kept = keepMail(mail, this.member(mail.from)?.decided?.version ?? 0)
       entries.push(kept.entry)
       this.host.post.begin(kept.mail.key)
-      this.#await(kept.mail)
+      this.#awaited.add(kept.mail, this.id)
       return kept.mail
     })
     for (const letter of dead) {
@@ -384,25 +373,6 @@ export class Family implements Kin, Kinship {
 }
 
 type Offer = { readonly options: SendOptions; readonly answer: Answer }
-
-/** A sender who waits for its event to come to disk. */
-class Accepted implements Waiter {
-  readonly #answer: Answer
-  readonly #version: number
-
-  constructor(answer: Answer, version: number) {
-    this.#answer = answer
-    this.#version = version
-  }
-
-  land(): void {
-    this.#answer.give({ accepted: true, version: this.#version })
-  }
-
-  lose(error: unknown): void {
-    this.#answer.fail(error)
-  }
-}
 
 type Refused = {
   readonly options: SendOptions
