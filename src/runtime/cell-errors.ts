@@ -14,13 +14,14 @@ export function bornDead(
   })
 }
 
-export function diverged(record: RecordedEvent, how: string): RuntimeError {
+export function diverged(record: RecordedEvent, how: string, cause?: unknown): RuntimeError {
   const { stream_id, version, event_type, machine } = record
   return new RuntimeError('ACTOR_DIVERGED', {
     happened: `Event ${version} ("${event_type}") of "${stream_id}" does not replay: ${how}.`,
     expected: 'A recorded event replays as it was recorded.',
     todo: `Run it with the code that wrote it (${machine}), or give the machine a new version; nothing of the actor is lost.`,
     details: { stream_id, version, event_type, machine },
+    ...(cause !== undefined && { cause }),
   })
 }
 

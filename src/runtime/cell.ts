@@ -20,7 +20,6 @@ import {
   canonicalMail,
   canonicalOutcome,
   CHILD_FIELD,
-  eventOf,
   type CanonicalEvent,
 } from './canonical.ts'
 import { actionFailed, actorFailed, diverged, stateless, stoppedByParent } from './cell-errors.ts'
@@ -33,9 +32,9 @@ import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
 import { STOP, type Mail } from './mail.ts'
 import { compareOwed } from './owed.ts'
+import { Replayer } from './replay.ts'
 import type { Answer, Receipt, Refusal, SendOptions } from './receipt.ts'
 import { isDurable } from './remote-ref.ts'
-import { sameStateValue } from './state-value.ts'
 import { firedEvent } from './timer-event.ts'
 import type { Act, Member, Part } from './turn.ts'
 
@@ -113,13 +112,17 @@ export class Cell implements Member {
   /** Folds what is on disk, without effects; `resume` starts what is still owed. */
   async load(): Promise<void> {
     const { store } = this.#kin.host
-    let state: CellState | undefined
+    const replayer = new Replayer(this.machine, this.id, { folder: this.folder })
     let last: RecordedEvent | undefined
     for await (const record of store.readStream(this.id)) {
-      state = this.#replay(state, record)
+      const replayed = replayer.take(record)
+      if (replayed.kind === 'diverged') throw diverged(record, replayed.reason, replayed.cause)
+      if (record.version === 1) this.correlationId = record.correlation_id
       last = record
     }
+    const { state } = replayer
     if (state === undefined || last === undefined) return
+    this.lastTime = Date.parse(last.timestamp)
     const owed = await compareOwed(store, this.id, state)
     if (owed.kind === 'differs') {
       throw diverged(last, `it owed [${owed.onDisk.join(', ')}] and owes [${owed.folded.join(', ')}] now`)
@@ -197,23 +200,6 @@ export class Cell implements Member {
     this.#closed = true
     this.#alarms?.clear()
     this.#leaves?.stopAll()
-  }
-
-  #replay(before: CellState | undefined, record: RecordedEvent): CellState {
-    const time = Date.parse(record.timestamp)
-    const { version, event_id: eventId } = record
-    const outcome = this.folder.fold(before, { version, time, eventId, event: eventOf(record) })
-    if (outcome.kind !== 'accepted') throw diverged(record, `it is ${outcome.kind} now: ${outcome.reason}`)
-    const { value } = outcome.state.snapshot
-    if (!sameStateValue(value ?? null, record.state)) {
-      throw diverged(
-        record,
-        `it led to ${JSON.stringify(record.state)} and leads to ${JSON.stringify(value)} now`,
-      )
-    }
-    if (version === 1) this.correlationId = record.correlation_id
-    this.lastTime = time
-    return outcome.state
   }
 
   /** Shows a state that has come to disk, and does what goes with it. */

@@ -30,16 +30,20 @@ export type Divergence = {
   readonly cause?: unknown
 }
 
+export type ReplayFrom = { readonly folder?: Folder; readonly state?: CellState | undefined }
+
 export type Replayed = { readonly kind: 'agrees'; readonly state: CellState } | Divergence
 
-/** Replays one stream, event by event, in the order of versions and from the first. */
+/** Replays one stream, event by event, in the order of versions. */
 export class Replayer {
   readonly #folder: Folder
   #state: CellState | undefined
   #divergence: Divergence | undefined
 
-  constructor(machine: DurableMachine, streamId: string) {
-    this.#folder = createFolder(machine, streamId)
+  /** `from`: the fold to use, and the state to go on from; default the first event. */
+  constructor(machine: DurableMachine, streamId: string, from: ReplayFrom = {}) {
+    this.#folder = from.folder ?? createFolder(machine, streamId)
+    this.#state = from.state
   }
 
   /** After the last event that agreed; `undefined` before the first. */
