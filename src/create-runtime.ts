@@ -16,11 +16,13 @@ import { createAgentRegistry } from './agents/agent-registry.ts'
 import { createAgentService, type AgentService } from './agents/agent-service.ts'
 import type { AnyAgentDefinition } from './agents/define-agent.ts'
 import type { Tool } from './agents/define-tool.ts'
+import { answerQuestion, type PermissionQuestion } from './agents/permission-question.ts'
 import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
 import { createRunQueue } from './agents/run-queue.ts'
 import { createHistory, type History } from './history.ts'
 import { createCommandPort } from './command-port.ts'
+import type { PermissionExplanation } from './permissions/explain-permission.ts'
 import { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
 import type { PermissionHook } from './permissions/permission-hook.ts'
@@ -95,6 +97,11 @@ export interface Runtime extends History {
   send(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
   /** Ends an actor for good, on the record. */
   stop(id: string): Promise<Receipt>
+  /**
+   * Says whether the hooks would allow something, and why not, without doing or recording anything.
+   * @throws RuntimeError `INPUT_INVALID`, `SESSION_UNKNOWN`
+   */
+  explainPermission(question: PermissionQuestion): Promise<PermissionExplanation>
   /** Runs code in a scope in which the article's functions work; its own session ends when it settles. */
   run<T>(fn: () => Promise<T> | T): Promise<T>
   /** Finishes what is being written, stops what runs, closes the log. What is owed goes on at the next opening. */
@@ -159,6 +166,7 @@ type Parts = {
   readonly store: EventStore
   readonly registry: PermissionHookRegistry
   readonly agents: ReturnType<typeof createAgentRegistry>
+  readonly tools?: readonly Tool[]
   readonly maxConcurrent?: number
   readonly hookTimeoutMs?: number
 }
@@ -239,6 +247,17 @@ async function compose(parts: Parts): Promise<Runtime> {
         : found.actor.stop()
     },
     ...createHistory({ engine, machines, newId }),
+    explainPermission: (question) =>
+      answerQuestion(
+        {
+          engine,
+          registry,
+          hookTimeoutMs: parts.hookTimeoutMs,
+          defaultProject: project,
+          tools: parts.tools ?? [],
+        },
+        question,
+      ),
     run: async (fn) => {
       closing.signal.throwIfAborted()
       return runScoped(runtime, fn)

@@ -34,6 +34,7 @@ export type { Session, SessionEntry, SessionLike, SessionStatus } from './sessio
 export type { SessionService } from './sessions/session-service.ts'
 
 export {
+  explainPermission,
   getBackgroundAgentResult,
   listBackgroundAgents,
   onBackgroundAgent,
@@ -58,6 +59,8 @@ export { costControlHook, getRoleLimit } from './permissions/built-in/cost-contr
 export { dataProtectionHook } from './permissions/built-in/data-protection.ts'
 export { destructiveOperationHook } from './permissions/built-in/destructive-operation.ts'
 export { securityAuditHook } from './permissions/built-in/security-audit.ts'
+export type { HookOpinion, PermissionExplanation } from './permissions/explain-permission.ts'
+export type { PermissionQuestion } from './agents/permission-question.ts'
 export { PermissionHookRegistry } from './permissions/hook-registry.ts'
 export { PermissionDeniedError } from './permissions/permission-denied-error.ts'
 export { PermissionError } from './permissions/permission-error.ts'

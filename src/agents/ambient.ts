@@ -3,6 +3,8 @@ import type { NewId } from '../runtime/clock.ts'
 import { addSlot } from '../sessions/ambient.ts'
 import { durably, inPassing, requireScope, type Scope } from '../sessions/scope.ts'
 import type { SessionService } from '../sessions/session-service.ts'
+import type { PermissionExplanation } from '../permissions/explain-permission.ts'
+import type { PermissionQuestion } from './permission-question.ts'
 import type { AgentService, ListAgents, StartAgent, WaitOptions } from './agent-service.ts'
 import type { CompletionListener } from './completion-listener.ts'
 import type { BackgroundAgentResult } from './run-result.ts'
@@ -11,6 +13,7 @@ type AmbientRuntime = {
   readonly agents: AgentService
   readonly sessions: SessionService
   readonly newId: NewId
+  explainPermission(question: PermissionQuestion): Promise<PermissionExplanation>
 }
 
 const inScope = (caller: string): Scope<AmbientRuntime> => requireScope<AmbientRuntime>(caller)
@@ -119,4 +122,16 @@ export async function listBackgroundAgents(filter: ListAgents = {}): Promise<Bac
   const { runtime, owner } = inScope('listBackgroundAgents')
   const project = filter.project ?? owner?.project
   return runtime.agents.list({ ...filter, ...(project !== undefined && { project }) })
+}
+
+/**
+ * Says whether the hooks would allow something to the scope's session, and why not. Nothing is done or recorded, so
+ * it is no durable call: in a handler, decide on what `ctx.tool` answers.
+ *
+ * @throws RuntimeError `INPUT_INVALID`, `NO_AMBIENT_SESSION`
+ */
+export async function explainPermission(question: PermissionQuestion): Promise<PermissionExplanation> {
+  const { runtime, owner, runId } = inScope('explainPermission')
+  const asker = question.session_id ?? runId ?? owner?.id
+  return runtime.explainPermission({ ...question, ...(asker !== undefined && { session_id: asker }) })
 }

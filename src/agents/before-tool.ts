@@ -22,7 +22,8 @@ export function listenBeforeTools(
     triggers: ['*'],
     validate: async (context) => {
       // The hooks of a lifecycle wish are asked without a call; this event is about tools alone.
-      if (context.call_id === undefined) return { allowed: true }
+      if (context.call_id === undefined && !(context.dry_run && isToolName(context.tool_name)))
+        return { allowed: true }
       try {
         await listener(context)
         return { allowed: true }
@@ -38,4 +39,8 @@ export function listenBeforeTools(
     },
   })
   return () => void registry.unregister(name)
+}
+
+function isToolName(name: string): boolean {
+  return !/^(?:session|agent|approval):/.test(name)
 }

@@ -80,3 +80,9 @@ function cannotVerify(name: string): RuntimeError {
     details: { path: 'verify' },
   })
 }
+
+/** USD; `null` for none, and for what is no number of dollars. */
+export async function estimatedCost(tool: Tool, input: never): Promise<number | null> {
+  const cost = await tool.estimate?.(input)
+  return typeof cost === 'number' && Number.isFinite(cost) && cost >= 0 ? cost : null
+}

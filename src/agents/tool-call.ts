@@ -11,7 +11,7 @@ import type { DurableActor } from '../runtime/durable-actor.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { checkedInput } from '../sessions/input.ts'
-import type { Tool, ToolContext } from './define-tool.ts'
+import { estimatedCost, type Tool, type ToolContext } from './define-tool.ts'
 import { interrupted, isInterruption } from './journal-errors.ts'
 import { errorFrom, errorRecord } from './recorded-error.ts'
 
@@ -72,7 +72,7 @@ export async function callTool(
             session_id: caller.session_id,
             agent_role: caller.role,
             project: caller.project,
-            estimated_cost: await estimated(tool, input),
+            estimated_cost: await estimatedCost(tool, input),
             at: isoTime(host.engine.clock),
           },
         })
@@ -84,12 +84,6 @@ export async function callTool(
     `Tool "${tool.name}"`,
   ) as never
   return carryOn({ host, caller, tool, callId, actor, input: recorded })
-}
-
-/** USD; `null` for none, and for what is no number of dollars. */
-async function estimated(tool: Tool, input: never): Promise<number | null> {
-  const cost = await tool.estimate?.(input)
-  return typeof cost === 'number' && Number.isFinite(cost) && cost >= 0 ? cost : null
 }
 
 async function carryOn(call: Call): Promise<unknown> {

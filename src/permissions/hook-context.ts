@@ -17,6 +17,8 @@ export type PermissionRequest = {
   readonly call_id?: string | undefined
   /** In USD; NaN, Infinity and negative numbers count as no estimate. */
   readonly estimated_cost?: number | undefined
+  /** Somebody only wants to know. */
+  readonly dry_run?: boolean | undefined
 }
 
 /**
@@ -52,6 +54,7 @@ export function createHookContext(
     call_id: request.call_id,
     capabilities: Object.freeze([...capabilities]),
     estimated_cost: isCost(request.estimated_cost) ? request.estimated_cost : undefined,
+    dry_run: request.dry_run ?? false,
     signal,
   })
 }

@@ -16,6 +16,8 @@ export type HookContext = {
   readonly capabilities: readonly string[]
   /** In USD, as the tool declared it for these parameters; `undefined` if it declared none. */
   readonly estimated_cost: number | undefined
+  /** True when somebody only wants to know: nothing will run, so write nothing down and tell nobody. */
+  readonly dry_run: boolean
   /** Aborted when the hook's time is up or the caller gave up. */
   readonly signal: AbortSignal
 }
@@ -27,6 +29,8 @@ export type HookAnswer = {
   readonly reason?: string | undefined
   /** What could be done instead; given to the agent and the log. */
   readonly alternatives?: readonly string[] | undefined
+  /** With `allowed: false`: a person may allow it. A tool call then waits until somebody has decided. */
+  readonly requires_approval?: boolean | undefined
 }
 
 export type SuccessContext = HookContext & {

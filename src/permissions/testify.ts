@@ -21,6 +21,7 @@ const answerSchema = z.object({
   allowed: z.boolean(),
   reason: z.string().optional(),
   alternatives: z.array(z.string()).optional(),
+  requires_approval: z.boolean().optional(),
 })
 
 /**
@@ -49,7 +50,9 @@ export async function testify(
     const word = wordOf(hook.name, ending, timeoutMs)
     testimony.push({ ...word, duration_ms: elapsed(since, clock.now()) })
     const passedOver = stopping && word.trouble !== undefined
-    if (!word.allowed && !passedOver && !evaluateAll) break
+    // A later hook may deny what this one would leave to a person.
+    const isDenial = !word.allowed && !passedOver && word.requires_approval !== true
+    if (isDenial && !evaluateAll) break
   }
   return testimony
 }
@@ -71,6 +74,7 @@ function wordOf(
     // An empty reason says nothing: without it, the verdict says who denied.
     ...(answer.reason !== undefined && answer.reason.trim() !== '' && { reason: answer.reason }),
     ...(answer.alternatives !== undefined && { alternatives: [...answer.alternatives] }),
+    ...(!answer.allowed && answer.requires_approval === true && { requires_approval: true as const }),
   }
 }
 

@@ -25,6 +25,7 @@ it('O-136 O-137 O-139 hands over who asks for what', () => {
     estimated_cost: 2,
   })
   expect(context).toEqual({
+    dry_run: false,
     tool_name: 'reindex',
     capabilities: ['execute:database:index'],
     parameters: {},

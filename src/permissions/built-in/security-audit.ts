@@ -37,7 +37,8 @@ export function securityAuditHook(options: SecurityAuditOptions): PermissionHook
   return {
     triggers: [...triggers],
     validate: async (context) => {
-      await record(entryOf(context, { phase: 'requested' }))
+      // A question is no operation.
+      if (!context.dry_run) await record(entryOf(context, { phase: 'requested' }))
       return { allowed: true }
     },
     onSuccess: async (context) => {
