@@ -16,6 +16,7 @@ import {
   type SessionRecord,
   type SessionResumed,
 } from './session-record.ts'
+import { isCheckpointDue, isNewlyHigh, isUnbooked, isUncontinued } from './session-work.ts'
 
 /** An error as it is recorded. */
 export type ErrorRecord = {
@@ -137,6 +138,11 @@ export const agentMachine = setup({
     newHandoff: ({ context, event }) => event.type === 'handoff.received' && isNewHandoff(context, event),
     unsent: ({ context, event }) => event.type === 'handoff.generated' && isUnsent(context, event),
     claimable: ({ context, event }) => event.type === 'handoff.claimed' && isClaimable(context, event),
+    unbooked: ({ context, event }) => event.type === 'session.spent' && isUnbooked(context, event),
+    newlyHigh: ({ context }) => isNewlyHigh(context),
+    checkpointDue: ({ context, event }) =>
+      event.type === 'session.checkpoint_due' && isCheckpointDue(context, event),
+    uncontinued: ({ context, event }) => event.type === 'session.continued' && isUncontinued(context, event),
     /** What an attempt says counts until the next one has begun. */
     ofThisAttempt: ({ context, event }) => 'attempt' in event && event.attempt === context.attempts,
   },
@@ -166,7 +172,12 @@ export const agentMachine = setup({
       pause_reason: event.type === 'session.paused' ? event.reason : 'parked',
       parked: event.type === 'agent.parked' ? event.error : null,
     })),
-    noteResume: assign(({ event }) => ({ last_activity: event.at, pause_reason: null, parked: null })),
+    noteResume: assign(({ event }) => ({
+      last_activity: event.at,
+      pause_reason: null,
+      parked: null,
+      context_high_at: null,
+    })),
     noteOutcome: assign(({ context, event }) => ({
       last_activity: event.at,
       completed_at: event.at,
@@ -200,6 +211,14 @@ export const agentMachine = setup({
   on: {
     'session.named': { actions: 'remember' },
     'session.progressed': { actions: 'remember' },
+    'session.tagged': { actions: 'remember' },
+    'session.decided': { actions: 'remember' },
+    'session.artifact_added': { actions: 'remember' },
+    'session.spent': { guard: 'unbooked', actions: 'remember' },
+    'session.context_reported': { actions: 'remember' },
+    'session.context_high': { guard: 'newlyHigh', actions: 'remember' },
+    'session.checkpoint_due': { guard: 'checkpointDue', actions: 'remember' },
+    'session.continued': { guard: 'uncontinued', actions: 'remember' },
     'handoff.generated': { guard: 'unsent', actions: 'remember' },
     'handoff.received': { guard: 'newHandoff', actions: 'remember' },
     'handoff.claimed': { guard: 'claimable', actions: 'remember' },

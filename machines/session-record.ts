@@ -1,4 +1,5 @@
 /** What a session remembers, and how each fact changes it: shared by the machines of sessions and of agents' runs. */
+import { newSessionWork, rememberWork, type SessionWork, type SessionWorkFact } from './session-work.ts'
 import type { Testimony } from './testimony.ts'
 import { verdictOf } from './testimony.ts'
 
@@ -27,21 +28,26 @@ export type SessionInput = {
   readonly parent_id: string | null
   readonly name: string | null
   readonly tags: readonly string[]
+  /** The session whose work it goes on with. */
+  readonly continues?: string
   readonly at: string
 }
 
 /** The part of a machine's context that every session has. */
-export type SessionRecord = SessionInput & {
-  readonly started_at: string | null
-  readonly last_activity: string
-  readonly completed_at: string | null
-  readonly end_reason: string | null
-  readonly pause_reason: string | null
-  readonly phase: string | null
-  readonly percent: number | null
-  readonly sent: readonly Handoff[]
-  readonly received: readonly Handoff[]
-}
+export type SessionRecord = SessionInput &
+  SessionWork & {
+    readonly started_at: string | null
+    readonly last_activity: string
+    readonly completed_at: string | null
+    readonly end_reason: string | null
+    readonly pause_reason: string | null
+    readonly phase: string | null
+    readonly percent: number | null
+    readonly sent: readonly Handoff[]
+    readonly received: readonly Handoff[]
+    /** The copy in the project's folder; `null` until there is one. */
+    readonly archive: ArchiveCopy | null
+  }
 
 export type SessionNamed = {
   readonly type: 'session.named'
@@ -70,6 +76,8 @@ export type SessionProgressed = {
   readonly type: 'session.progressed'
   readonly phase?: string
   readonly percent?: number
+  /** Steps that are done now; they are added to those done before. */
+  readonly completed_steps?: readonly string[]
   readonly at: string
 }
 /** Facts that a session takes in any state before it is archived. */
@@ -79,17 +87,25 @@ export type SessionFact =
   | HandoffReceived
   | HandoffClaimed
   | SessionProgressed
+  | SessionWorkFact
 
 /** A lifecycle wish with what the hooks said about it. */
 export type Judged = { readonly at: string; readonly testimony: readonly Testimony[] }
 export type SessionPaused = Judged & { readonly type: 'session.paused'; readonly reason: string }
 export type SessionResumed = Judged & { readonly type: 'session.resumed' }
 export type SessionCompleted = Judged & { readonly type: 'session.completed'; readonly reason: string }
-export type SessionArchived = { readonly type: 'session.archived'; readonly at: string }
+/** Where a copy of a session's events lies, and what it must hold. */
+export type ArchiveCopy = { readonly file: string; readonly sha256: string; readonly events: number }
+export type SessionArchived = {
+  readonly type: 'session.archived'
+  readonly at: string
+  readonly archive?: ArchiveCopy
+}
 
 export function newSessionRecord(input: SessionInput): SessionRecord {
   return {
     ...input,
+    ...newSessionWork(),
     started_at: null,
     last_activity: input.at,
     completed_at: null,
@@ -99,6 +115,7 @@ export function newSessionRecord(input: SessionInput): SessionRecord {
     percent: null,
     sent: [],
     received: [],
+    archive: null,
   }
 }
 
@@ -113,6 +130,8 @@ export function remember(record: SessionRecord, fact: SessionFact): Partial<Sess
       return {
         last_activity,
         sent: [...record.sent, fact.handoff],
+        last_checkpoint: fact.at,
+        checkpoint_due: false,
         ...(typeof phase === 'string' && { phase }),
       }
     }
@@ -132,7 +151,12 @@ export function remember(record: SessionRecord, fact: SessionFact): Partial<Sess
         last_activity,
         ...(fact.phase !== undefined && { phase: fact.phase }),
         ...(fact.percent !== undefined && { percent: fact.percent }),
+        ...(fact.completed_steps !== undefined && {
+          completed_steps: [...new Set([...record.completed_steps, ...fact.completed_steps])],
+        }),
       }
+    default:
+      return rememberWork(record, fact)
   }
 }
 

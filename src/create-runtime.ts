@@ -9,6 +9,7 @@ import { openLevelEventStore } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
 import { agentMachine } from '../machines/agent.machine.ts'
 import type { Role } from '../machines/session-record.ts'
+import { projectMachine } from '../machines/project.machine.ts'
 import { sessionMachine } from '../machines/session.machine.ts'
 import { toolCallMachine } from '../machines/tool-call.machine.ts'
 import { admitRun } from './agents/admission.ts'
@@ -37,8 +38,16 @@ import { RuntimeError } from './runtime/runtime-error.ts'
 import { checkedInput } from './sessions/input.ts'
 import { openDirectory } from './sessions/directory.ts'
 import { deliverUndelivered } from './sessions/handoff-delivery.ts'
+import { roleTable, type RoleDefinition } from './sessions/roles.ts'
 import { runScoped } from './sessions/run-scoped.ts'
+import {
+  createSessionKeeper,
+  DEFAULT_KEEPER_TIMES,
+  type KeeperTimes,
+  type SessionKeeper,
+} from './sessions/session-keeper.ts'
 import { createSessionService, type SessionService } from './sessions/session-service.ts'
+import { createSpawnRules, DEFAULT_SPAWN_LIMITS, type SpawnLimits } from './sessions/spawn-rules.ts'
 
 export type RuntimeOptions = {
   /** The project's folder, e.g. `.project`; the log lives in `log/` below it. Without it, everything is in memory. */
@@ -54,6 +63,14 @@ export type RuntimeOptions = {
   readonly project?: string
   /** Workagents at work at once; default 8. */
   readonly maxConcurrent?: number
+  /** What roles may do, and the code that works for their sessions; what is left out is as by default. */
+  readonly roles?: readonly RoleDefinition[]
+  /** How deep and how wide sessions and agents may start others. */
+  readonly limits?: Partial<SpawnLimits>
+  /** Refuses handoffs that leave out what their kind has to say; default false. */
+  readonly strictHandoffs?: boolean
+  /** When sessions at work are reminded and paused. */
+  readonly keeper?: Partial<KeeperTimes>
   /** What one hook may take, in ms; default 10,000. */
   readonly hookTimeoutMs?: number
   readonly clock?: Clock
@@ -169,6 +186,10 @@ type Parts = {
   readonly tools?: readonly Tool[]
   readonly maxConcurrent?: number
   readonly hookTimeoutMs?: number
+  readonly roles?: readonly RoleDefinition[]
+  readonly limits?: Partial<SpawnLimits>
+  readonly keeper?: Partial<KeeperTimes>
+  readonly strictHandoffs?: boolean
 }
 
 async function compose(parts: Parts): Promise<Runtime> {
@@ -177,7 +198,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   const gate = createLifecycleGate(registry, { clock, hookTimeoutMs: parts.hookTimeoutMs })
 
   // The agents' machine runs handlers, handlers use the engine, the engine runs the machine: the knot is tied late.
-  const knot: { engine?: Engine; host?: RunnerHost } = {}
+  const knot: { engine?: Engine; host?: RunnerHost; keeper?: SessionKeeper } = {}
   const runnable = agentMachine.provide({
     actors: {
       admission: leafLogic<{ run_id: string }>(async ({ run_id }, signal) => {
@@ -197,7 +218,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   // Ends every wait, when the runtime closes or its store is dead.
   // Every wait listens to it, and takes its listener back.
   setMaxListeners(0, closing.signal)
-  const machines = [sessionMachine, runnable, toolCallMachine, ...(parts.machines ?? [])]
+  const machines = [sessionMachine, runnable, toolCallMachine, projectMachine, ...(parts.machines ?? [])]
   const engine = await createEngine({
     store,
     clock,
@@ -213,7 +234,20 @@ async function compose(parts: Parts): Promise<Runtime> {
   })
   const stopLogging = logEvents(store, logger)
   const directory = await openDirectory(store, onError)
-  const services = { engine, directory, gate, newId, defaultProject: project, closing: closing.signal }
+  const assertMayStart = createSpawnRules(roleTable(parts.roles ?? []), {
+    directory,
+    limits: { ...DEFAULT_SPAWN_LIMITS, ...parts.limits },
+  })
+  const services = {
+    engine,
+    directory,
+    gate,
+    newId,
+    defaultProject: project,
+    closing: closing.signal,
+    assertMayStart,
+    strictHandoffs: parts.strictHandoffs,
+  }
   const sessions = createSessionService(services)
   const agents = createAgentService({
     ...services,
@@ -265,6 +299,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     close() {
       closed ??= (async () => {
         closing.abort(runtimeClosed())
+        await knot.keeper?.close()
         await engine.close()
         // Their groups are being ended; what is left of them after this call would be nobody's.
         await commands.ended()
@@ -293,6 +328,10 @@ async function compose(parts: Parts): Promise<Runtime> {
     queue.open()
     await deliverUndelivered(engine, directory)
     await resumeWhatCameBack(runtime, directory, onError)
+    knot.keeper = createSessionKeeper(
+      { engine, directory, sessions },
+      { ...DEFAULT_KEEPER_TIMES, ...parts.keeper },
+    )
     for (const { id, code, reason } of runtime.parked) logger.warn({ id, code }, `parked: ${reason}`)
   } catch (error) {
     await engine.close()

@@ -29,8 +29,18 @@ export {
   resumeNamedSession,
   startSession,
 } from './sessions/ambient.ts'
+export { defineRole } from './sessions/roles.ts'
+export type { RoleDefinition } from './sessions/roles.ts'
+export type { KeeperTimes } from './sessions/session-keeper.ts'
+export type { SpawnLimits } from './sessions/spawn-rules.ts'
 export type { LoadedHandoff } from './sessions/handoffs.ts'
-export type { Session, SessionEntry, SessionLike, SessionStatus } from './sessions/session.ts'
+export type {
+  Session,
+  SessionEntry,
+  SessionLike,
+  SessionProgress,
+  SessionStatus,
+} from './sessions/session.ts'
 export type { SessionService } from './sessions/session-service.ts'
 
 export {
@@ -73,8 +83,11 @@ export { createRateCard, DEFAULT_HOURLY_RATES } from './billing/rate-card.ts'
 export type { RateCard } from './billing/rate-card.ts'
 
 export { agentMachine } from '../machines/agent.machine.ts'
+export { projectMachine } from '../machines/project.machine.ts'
+export type { BacklogItem } from '../machines/project.machine.ts'
 export { sessionMachine } from '../machines/session.machine.ts'
 export type { Handoff, Role } from '../machines/session-record.ts'
+export type { Artifact, Decision } from '../machines/session-work.ts'
 export type { Testimony, Verdict } from '../machines/testimony.ts'
 export { toolCallMachine } from '../machines/tool-call.machine.ts'
 

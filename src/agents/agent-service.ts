@@ -12,7 +12,9 @@ import { unknownSession } from '../sessions/session-service.ts'
 import type { RunQueue } from './run-queue.ts'
 import { settleCall, type CallAnswer } from './settle-call.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
+import type { AssertMayStart } from '../sessions/spawn-rules.ts'
 import { checkedInput } from '../sessions/input.ts'
+import { idSchema, projectSchema, sessionNameSchema, tagsSchema } from '../sessions/session-input.ts'
 import type { SessionDirectory, SessionRow } from '../sessions/directory.ts'
 import type { AgentDefinition, AnyAgentDefinition } from './define-agent.ts'
 import { listenBeforeTools, type BeforeToolListener } from './before-tool.ts'
@@ -25,18 +27,18 @@ import { isTerminal, runLogs, runResult, runState, type BackgroundAgentResult } 
 const DEFAULT_WAIT_MS = 10 * 60 * 1000
 
 export const startAgentSchema = z.object({
-  agent_id: z.string().min(1).max(200),
+  agent_id: idSchema.max(200),
   task_description: z.string().default(''),
   input: z.unknown().optional(),
   role: z.enum(['orchestrator', 'supervisor', 'workagent']).optional(),
-  project: z.string().min(1).optional(),
+  project: projectSchema.optional(),
   /** The session that starts it. */
   parent_id: z.string().min(1).nullable().optional(),
   /** The session it works for; it ends with the run. Default: the run is its own session. */
   session_id: z.string().min(1).optional(),
-  name: z.string().min(1).optional(),
-  tags: z.array(z.string().min(1)).optional(),
-  run_id: z.string().min(1).optional(),
+  name: sessionNameSchema.optional(),
+  tags: tagsSchema.optional(),
+  run_id: idSchema.optional(),
   /** What to do when the agent has a run at work in this project: start another (default), return it, or throw. */
   on_conflict: z.enum(['parallel', 'reuse', 'error']).default('parallel'),
   /** Ends a longer run as `timed_out`; ms. Default: the agent's own. */
@@ -123,6 +125,7 @@ export type AgentServiceOptions = {
   readonly registry: PermissionHookRegistry
   /** Aborts when the runtime closes. */
   readonly closing: AbortSignal
+  readonly assertMayStart: AssertMayStart
   definition(agentId: string): AnyAgentDefinition | undefined
 }
 
@@ -208,6 +211,9 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
       for (const id of [parentId, input.session_id]) {
         if (typeof id === 'string' && (await engine.find(id)) === undefined) throw unknownSession(id)
       }
+      // A run that works for a session is its hands, not its child; a retry finds the run it had started.
+      if (parentId !== null && parentId !== input.session_id && (await engine.find(run_id)) === undefined)
+        await options.assertMayStart(parentId, { role: input.role ?? definition.role })
       await engine.spawn(agentMachine, {
         id: run_id,
         createdAs: 'agent.created',

@@ -4,12 +4,13 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { AnyStateMachine } from 'xstate'
 import { agentMachine } from '../../machines/agent.machine.ts'
+import { projectMachine } from '../../machines/project.machine.ts'
 import { sessionMachine } from '../../machines/session.machine.ts'
 import { toolCallMachine } from '../../machines/tool-call.machine.ts'
 import { knownMachines, type KnownMachines } from '../query/state-at.ts'
 import { CliError } from './cli-error.ts'
 
-const OURS: readonly AnyStateMachine[] = [sessionMachine, agentMachine, toolCallMachine]
+const OURS: readonly AnyStateMachine[] = [sessionMachine, agentMachine, toolCallMachine, projectMachine]
 
 /**
  * Our machines, and all that the modules export by any name, also in lists. A user's machine takes the place of ours

@@ -31,6 +31,7 @@ export type RuntimeErrorCode =
   | 'SESSION_NAME_CONFLICT'
   | 'SESSION_REFUSED'
   | 'SESSION_UNKNOWN'
+  | 'SPAWN_REFUSED'
   | 'TOOL_IN_DOUBT'
   | 'TOOL_UNKNOWN'
   | 'WORK_INTERRUPTED'

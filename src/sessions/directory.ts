@@ -31,7 +31,17 @@ export type SessionRow = {
   readonly created_at: string
   readonly last_activity: string
   readonly completion_time: string | null
-  /** How a run ended; `null` while it has not. */
+  /** Since when it is at work without a pause; `null` if it is not. */
+  readonly active_since: string | null
+  /** When it last wrote a handoff. */
+  readonly last_checkpoint: string | null
+  /** It was reminded of a checkpoint and has not written one since. */
+  readonly checkpoint_due: boolean
+  /** Since when a handoff is waited for because its context is nearly full. */
+  readonly context_high_at: string | null
+  /** The session that goes on with its work. */
+  readonly continued_in: string | null
+  /** How  a run ended; `null` while it has not. */
   readonly outcome: AgentOutcome['kind'] | null
   readonly parked: boolean
   /** Why it is parked; `null` unless it is. */
@@ -52,18 +62,47 @@ function foldDirectory(rows: ReadonlyMap<string, SessionRow>, event: RecordedEve
   if (event.version === 1) return firstRow(event)
   const row = rows.get(event.stream_id)
   if (row === undefined) return undefined
-  const payload = event.payload as { name?: string; tags?: string[]; error?: ErrorRecord }
+  const payload = event.payload as EventPayload
   const outcome = OUTCOMES[event.event_type]
   return {
     ...row,
     status: typeof event.state === 'string' ? event.state : row.status,
-    last_activity: event.timestamp,
+    // A reminder is no activity: who only gets reminders is stale.
+    ...(!REMINDERS.has(event.event_type) && { last_activity: event.timestamp }),
+    ...checkpointOf(row, event),
+    ...(event.event_type === 'session.tagged' && { tags: tagsAfter(row.tags, payload) }),
+    ...(event.event_type === 'session.continued' && { continued_in: payload.to_session ?? null }),
     ...(event.event_type === 'agent.parked' && { parked: true, parked_error: payload.error ?? null }),
     ...(endsParking(event.event_type) && { parked: false, parked_error: null }),
     ...(event.event_type === 'session.named' && { name: payload.name ?? null, tags: payload.tags ?? [] }),
     ...(outcome !== undefined && { outcome }),
     ...(event.state === 'completed' && row.status !== 'completed' && { completion_time: event.timestamp }),
   }
+}
+
+type EventPayload = {
+  readonly name?: string
+  readonly tags?: string[]
+  readonly error?: ErrorRecord
+  readonly add?: readonly string[]
+  readonly remove?: readonly string[]
+  readonly to_session?: string
+}
+
+const REMINDERS: ReadonlySet<string> = new Set(['session.checkpoint_due', 'session.context_high'])
+
+function tagsAfter(tags: readonly string[], { add = [], remove = [] }: EventPayload): string[] {
+  return [...new Set([...tags.filter((tag) => !remove.includes(tag)), ...add])]
+}
+
+/** What an event changes of how long it has been at work, and of what it has to go on from. */
+function checkpointOf(row: SessionRow, { event_type, state, timestamp }: RecordedEvent): Partial<SessionRow> {
+  if (event_type === 'handoff.generated') return { last_checkpoint: timestamp, checkpoint_due: false }
+  if (event_type === 'session.checkpoint_due') return { checkpoint_due: true }
+  if (event_type === 'session.context_high') return { context_high_at: timestamp }
+  if (state === 'active' && row.status !== 'active') return { active_since: timestamp, checkpoint_due: false }
+  if (state !== 'active' && row.status === 'active') return { active_since: null, context_high_at: null }
+  return {}
 }
 
 function endsParking(eventType: string): boolean {
@@ -89,11 +128,20 @@ function firstRow(event: RecordedEvent): SessionRow | undefined {
     created_at: event.timestamp,
     last_activity: event.timestamp,
     completion_time: null,
+    active_since: null,
+    last_checkpoint: null,
+    checkpoint_due: false,
+    context_high_at: null,
+    continued_in: null,
     outcome: null,
     parked: false,
     parked_error: null,
     position: event.position,
   }
+}
+
+function isOpen(row: SessionRow): boolean {
+  return row.status !== 'completed' && row.status !== 'archived'
 }
 
 /** The tags that the system adds to a session's own. */
@@ -111,15 +159,21 @@ export type SessionDirectory = {
   undeliveredHandoffs(): Promise<Handoff[]>
   /** Handoffs that were received, oldest first. */
   handoffs(): Promise<HandoffEntry[]>
+  /** How many that this one started have not ended; as of what has been folded so far. */
+  liveChildren(id: string): number
   /** Calls back after each change of a row, with that row. */
   subscribe(this: void, listener: (row: SessionRow) => void): () => void
   close(): void
 }
 
-/** Folds the whole log, then follows it. `onError` hears what a listener throws, and of the end of following. */
+/**
+ * Folds the whole log, then follows it. `onError` hears what a listener throws, and of the end of following;
+ * `alsoFold` are other projections that see each event in the same pass, and are as current as the directory is.
+ */
 export async function openDirectory(
   store: EventStore,
   onError: (error: unknown) => void,
+  alsoFold: readonly ((event: RecordedEvent) => void)[] = [],
 ): Promise<SessionDirectory> {
   const rows = new Map<string, SessionRow>()
   const board = createHandoffBoard()
@@ -142,10 +196,21 @@ export async function openDirectory(
       }
     }
   }
+  const children = new Map<string, number>()
+  const countChildren = (before: SessionRow | undefined, after: SessionRow): void => {
+    const change = Number(isOpen(after)) - Number(before !== undefined && isOpen(before))
+    if (change === 0 || after.parent_id === null) return
+    children.set(after.parent_id, (children.get(after.parent_id) ?? 0) + change)
+  }
   const fold = (event: RecordedEvent): void => {
+    const before = rows.get(event.stream_id)
     const row = foldDirectory(rows, event)
-    if (row !== undefined) rows.set(row.id, row)
+    if (row !== undefined) {
+      countChildren(before, row)
+      rows.set(row.id, row)
+    }
     board.fold(event)
+    for (const other of alsoFold) other(event)
     state.send({ type: 'folded', position: event.position })
     if (row !== undefined) tell(row)
     for (const waiter of waiting) {
@@ -187,6 +252,7 @@ export async function openDirectory(
       return rows.get(id)
     },
     current: () => [...rows.values()],
+    liveChildren: (id) => children.get(id) ?? 0,
     async undeliveredHandoffs() {
       await caughtUp()
       return board.undelivered()

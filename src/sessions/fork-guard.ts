@@ -1,11 +1,17 @@
 /** Keeps sessions, runs and tool calls from being forked into the log that has them: their events carry their own ids. */
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { agentMachine } from '../../machines/agent.machine.ts'
+import { projectMachine } from '../../machines/project.machine.ts'
 import { sessionMachine } from '../../machines/session.machine.ts'
 import { toolCallMachine } from '../../machines/tool-call.machine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 
-const OURS: ReadonlySet<string> = new Set([sessionMachine.id, agentMachine.id, toolCallMachine.id])
+const OURS: ReadonlySet<string> = new Set([
+  sessionMachine.id,
+  agentMachine.id,
+  toolCallMachine.id,
+  projectMachine.id,
+])
 
 /**
  * Passes for actors of a user's machine, and for ids that are not there.

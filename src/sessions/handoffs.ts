@@ -6,10 +6,12 @@ import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { watchChanges } from './change-watch.ts'
+import { chainOf, type HandoffEntry } from './handoff-board.ts'
 import type { SessionDirectory } from './directory.ts'
 import { deliver, undeliverable } from './handoff-delivery.ts'
+import { assertHandoffShape } from './handoff-shape.ts'
 import { checkedInput } from './input.ts'
-import { sessionId, type SessionLike, type SessionStatus } from './session.ts'
+import { linesOf, sessionId, type SessionLike, type SessionStatus } from './session.ts'
 
 /** How long `loadHandoff` waits for a handoff that has not come yet. */
 const DEFAULT_WAIT_MS = 30_000
@@ -57,6 +59,20 @@ export interface Handoffs {
    * @throws RuntimeError `HANDOFF_NOT_FOUND` when none came in time, `HANDOFF_AMBIGUOUS`
    */
   loadHandoff(session: SessionLike, input: LoadHandoff): Promise<LoadedHandoff>
+  /** Handoffs that were generated, oldest first: on their way, waiting, or claimed. */
+  listHandoffs(filter?: HandoffFilter): Promise<HandoffEntry[]>
+  /**
+   * How work came to where it is: from the first handoff to this one, each sent by who had received the one before.
+   * Empty for an unknown id.
+   */
+  handoffChain(handoff_id: string): Promise<HandoffEntry[]>
+}
+
+export type HandoffFilter = {
+  readonly from?: SessionLike
+  readonly to?: SessionLike
+  readonly type?: string
+  readonly state?: HandoffEntry['state']
 }
 
 type HandoffOptions = {
@@ -66,6 +82,8 @@ type HandoffOptions = {
   /** Aborts when the runtime closes. */
   readonly closing: AbortSignal
   readonly record: (id: string) => Promise<{ record: SessionRecord; status: SessionStatus }>
+  /** Whether each kind of handoff has to say what its receiver needs. */
+  readonly strictHandoffs: boolean
 }
 
 export function createHandoffs(options: HandoffOptions): Handoffs {
@@ -88,7 +106,7 @@ export function createHandoffs(options: HandoffOptions): Handoffs {
   /** Of the same work, and addressed to a session of this role that nobody works for. */
   const unattended = async (id: string, type: string): Promise<Handoff | undefined> => {
     const lying = (await directory.handoffs()).filter(
-      (one) => one.claimed_by === null && one.type === type && one.to !== id,
+      (one) => one.state === 'waiting' && one.type === type && one.to !== id,
     )
     if (lying.length === 0) return undefined
     const [me, rows] = [await engine.find(id), await directory.rows()]
@@ -121,8 +139,21 @@ export function createHandoffs(options: HandoffOptions): Handoffs {
   }
 
   return {
+    async listHandoffs({ from, to, type, state } = {}) {
+      return (await directory.handoffs()).filter(
+        (one) =>
+          (from === undefined || one.from === sessionId(from)) &&
+          (to === undefined || one.to === sessionId(to)) &&
+          (type === undefined || one.type === type) &&
+          (state === undefined || one.state === state),
+      )
+    },
+    async handoffChain(handoff_id) {
+      return chainOf(await directory.handoffs(), handoff_id)
+    },
     async handOff(address, raw) {
       const input = checkedInput(handoffSchema, raw, 'generateHandoff')
+      assertHandoffShape(input, { strict: options.strictHandoffs })
       copyAsJson(input.context, { root: () => 'context', outcome: false })
       const [from, to] = [sessionId(address.from), sessionId(address.to)]
       // An unknown or archived receiver is refused before anything is written.
@@ -199,6 +230,9 @@ export function createHandoffs(options: HandoffOptions): Handoffs {
 
 function loaded(handoff: Handoff): LoadedHandoff {
   const result = { ...handoff.context } as LoadedHandoff
+  const { work_assignment: work, work_steps: steps } = handoff.context
+  // The article walks through an assignment that is one text: here are its lines.
+  if (typeof work === 'string' && steps === undefined) result['work_steps'] = linesOf(work)
   Object.defineProperty(result, '$meta', { value: handoff, enumerable: true })
   return result
 }

@@ -11,6 +11,10 @@ import { RuntimeError } from '../runtime/runtime-error.ts'
 import { allTags, type SessionDirectory, type SessionRow } from './directory.ts'
 import { createHandoffs, type Handoffs } from './handoffs.ts'
 import { checkedInput } from './input.ts'
+import type { AssertMayStart } from './spawn-rules.ts'
+import { createSuccession, type Succession } from './succession.ts'
+import { createSessionWork, type SessionWork } from './session-work.ts'
+import { idSchema, projectSchema, sessionNameSchema, tagsSchema } from './session-input.ts'
 import {
   sessionEntry,
   sessionId,
@@ -22,35 +26,35 @@ import {
 } from './session.ts'
 
 const roleSchema = z.enum(['orchestrator', 'supervisor', 'workagent'])
-const tagsSchema = z.array(z.string().min(1)).readonly()
 
 export const startSchema = z.object({
   role: roleSchema,
-  project: z.string().min(1).optional(),
-  name: z.string().min(1).optional(),
+  project: projectSchema.optional(),
+  name: sessionNameSchema.optional(),
   tags: tagsSchema.optional(),
-  parent_id: z.string().min(1).optional(),
-  session_id: z.string().min(1).optional(),
+  parent_id: idSchema.optional(),
+  session_id: idSchema.optional(),
+  /** The session whose work it goes on with; see `continueIn`. */
+  continues: idSchema.optional(),
 })
 export type StartSession = z.infer<typeof startSchema>
 
-const nameSchema = z.object({ session_name: z.string().trim().min(1).max(200), tags: tagsSchema.default([]) })
-
-const progressSchema = z.object({
-  phase: z.string().optional(),
-  percent: z.number().min(0).max(100).optional(),
-})
+const nameSchema = z.object({ session_name: sessionNameSchema, tags: tagsSchema.default([]) })
 
 const listSchema = z.object({
-  status: z.enum(['created', 'active', 'paused', 'completed', 'archived', 'all']).optional(),
+  status: z.enum(['created', 'active', 'paused', 'completed', 'continued', 'archived', 'all']).optional(),
+  /** All of them must match. */
   tags: tagsSchema.optional(),
+  /** At least one of them must match. */
+  anyTags: tagsSchema.optional(),
+  kind: z.enum(['foreground', 'background']).optional(),
   project: z.string().optional(),
   /** Default true: only sessions that have a name. */
   named: z.boolean().default(true),
 })
 export type ListSessions = z.input<typeof listSchema>
 
-export interface SessionService extends Handoffs {
+export interface SessionService extends Handoffs, SessionWork, Succession {
   /** Starts a session: created, then active, both on disk. */
   start(input: StartSession): Promise<Session>
   /** @throws RuntimeError `SESSION_UNKNOWN` */
@@ -71,7 +75,6 @@ export interface SessionService extends Handoffs {
   resume(session: SessionLike, input?: { cascade?: boolean }): Promise<Session>
   /** Ends it: `completed` and `exit` for good, `interrupted` as a pause that can be resumed. */
   end(session: SessionLike, input?: { reason?: 'completed' | 'interrupted' | 'exit' }): Promise<void>
-  progress(session: SessionLike, input: { phase?: string; percent?: number }): Promise<void>
   /** All that a session started, and what those started, in the order of starting. */
   descendants(session: SessionLike): Promise<SessionRow[]>
   readonly directory: SessionDirectory
@@ -85,6 +88,9 @@ export type SessionServiceOptions = {
   readonly defaultProject: string
   /** Aborts when the runtime closes. */
   readonly closing: AbortSignal
+  readonly assertMayStart: AssertMayStart
+  /** Whether each kind of handoff has to say what its receiver needs; default false. */
+  readonly strictHandoffs?: boolean | undefined
 }
 
 export function createSessionService(options: SessionServiceOptions): SessionService {
@@ -197,10 +203,20 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
     }
     if (refusal !== undefined) throw refusal
   }
+  /** What works for a session goes on with it. */
+  const resumeHands = async (id: string): Promise<void> => {
+    for (const row of await directory.rows()) {
+      if (row.owner_id !== id || row.id === id || row.status !== 'paused' || row.parked) continue
+      await gated(row.id, 'session:resume', { type: 'session.resumed' })
+    }
+  }
   const spawn = async (input: StartSession, id: string, project: string): Promise<void> => {
     if (input.name !== undefined) await assertNameFree(input.name, project, id)
     const parent = input.parent_id === undefined ? undefined : await engine.find(input.parent_id)
     if (input.parent_id !== undefined && parent === undefined) throw unknownSession(input.parent_id)
+    // A retry after a crash finds the session it had started.
+    if (input.parent_id !== undefined && (await engine.find(id)) === undefined)
+      await options.assertMayStart(input.parent_id, input)
     await engine.spawn(sessionMachine, {
       id,
       createdAs: 'session.created',
@@ -214,13 +230,22 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
         parent_id: input.parent_id ?? null,
         name: input.name ?? null,
         tags: input.tags ?? [],
+        ...(input.continues !== undefined && { continues: input.continues }),
         at: isoTime(clock),
       },
     })
   }
 
-  return {
-    ...createHandoffs({ engine, directory, newId, record, closing: options.closing }),
+  const service: Omit<SessionService, 'continueIn'> = {
+    ...createHandoffs({
+      engine,
+      directory,
+      newId,
+      record,
+      closing: options.closing,
+      strictHandoffs: options.strictHandoffs === true,
+    }),
+    ...createSessionWork({ engine, newId, record, refused }),
     directory,
     descendants,
     get,
@@ -270,6 +295,7 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
       if (status !== 'paused' && !(cascade && status === 'active')) throw notPaused(id, status)
       if (status === 'paused') await gated(id, 'session:resume', { type: 'session.resumed' })
       if (cascade) await resumeTree(id)
+      else await resumeHands(id)
       return get(id)
     },
     async end(session, input = {}) {
@@ -279,15 +305,8 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
       const wish = reason === 'interrupted' ? 'session:pause' : 'session:complete'
       await gated(id, wish, { type: fact, reason })
     },
-    async progress(session, raw) {
-      const input = checkedInput(progressSchema, raw, 'progress')
-      const id = sessionId(session)
-      await record(id)
-      const fact = { type: 'session.progressed', ...input, at: isoTime(clock) }
-      const receipt = await engine.send(id, fact, { source: id })
-      if (!receipt.accepted) throw refused(id, 'session:progress', receipt)
-    },
   }
+  return { ...service, ...createSuccession(service, { engine, newId }) }
 }
 
 function hasEnded(status: string): boolean {
@@ -300,9 +319,13 @@ function matches(row: SessionRow, filter: z.infer<typeof listSchema>): boolean {
   if (filter.status === undefined && row.status === 'archived') return false
   // Archive follows completion by itself, so `completed` includes what has been archived since.
   const statuses = filter.status === 'completed' ? ['completed', 'archived'] : [filter.status]
+  if (filter.kind !== undefined && row.kind !== filter.kind) return false
+  if (filter.status === 'continued')
+    return row.continued_in !== null && matches(row, { ...filter, status: 'all' })
   if (filter.status !== undefined && filter.status !== 'all' && !statuses.includes(row.status as never))
     return false
   const tags = allTags(row)
+  if (filter.anyTags !== undefined && !filter.anyTags.some((tag) => tags.includes(tag))) return false
   return (filter.tags ?? []).every((tag) => tags.includes(tag))
 }
 

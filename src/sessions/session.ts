@@ -1,5 +1,6 @@
 /** A session as a value: what callers get back from starting, finding and listing sessions. */
 import type { Handoff, SessionRecord } from '../../machines/session-record.ts'
+import { contextPercent, type Artifact, type Decision } from '../../machines/session-work.ts'
 import { allTags, type SessionRow } from './directory.ts'
 
 export type SessionStatus = 'created' | 'active' | 'paused' | 'completed' | 'archived'
@@ -24,8 +25,30 @@ export interface Session {
   readonly completed_steps: readonly string[]
   readonly next_steps: readonly string[]
   readonly blockers: readonly string[]
+  /** Phase, percent and steps in one. */
+  readonly progress: SessionProgress
+  readonly artifacts: readonly Artifact[]
+  readonly decisions: readonly Decision[]
+  /** How full its model's context window is, as last reported; 0 if it never was. */
+  readonly contextUsagePercent: number
+  readonly tokens_used: number
+  /** USD; what runs spend that work for it is theirs. */
+  readonly estimated_cost: number
+  readonly continues: string | null
+  readonly continued_in: string | null
+  readonly end_reason: string | null
+  readonly pause_reason: string | null
   toString(): string
   toJSON(): Record<string, unknown>
+}
+
+export type SessionProgress = {
+  readonly phase: string | null
+  readonly percent: number | null
+  readonly completed_steps: readonly string[]
+  readonly next_steps: readonly string[]
+  readonly blockers: readonly string[]
+  readonly last_activity: string
 }
 
 /** Accepted wherever a session is asked for. */
@@ -37,6 +60,15 @@ export function sessionId(session: SessionLike): string {
 
 export function sessionValue(record: SessionRecord, status: SessionStatus): Session {
   const handoff = latestHandoff(record)
+  const reported = linesOf(handoff?.context['work_completed'])
+  const progress: SessionProgress = {
+    phase: record.phase,
+    percent: record.percent,
+    completed_steps: [...new Set([...reported, ...record.completed_steps])],
+    next_steps: linesOf(handoff?.context['next_steps']),
+    blockers: linesOf(handoff?.context['blockers']),
+    last_activity: record.last_activity,
+  }
   const data = {
     id: record.session_id,
     role: record.role,
@@ -51,9 +83,19 @@ export function sessionValue(record: SessionRecord, status: SessionStatus): Sess
     phase: record.phase,
     percent: record.percent,
     handoff,
-    completed_steps: linesOf(handoff?.context['work_completed']),
-    next_steps: linesOf(handoff?.context['next_steps']),
-    blockers: linesOf(handoff?.context['blockers']),
+    completed_steps: progress.completed_steps,
+    next_steps: progress.next_steps,
+    blockers: progress.blockers,
+    progress,
+    artifacts: record.artifacts,
+    decisions: record.decisions,
+    contextUsagePercent: contextPercent(record),
+    tokens_used: record.tokens_used,
+    estimated_cost: record.cost_micro_usd / 1e6,
+    continues: record.continues ?? null,
+    continued_in: record.continued_in,
+    end_reason: record.end_reason,
+    pause_reason: record.pause_reason,
   }
   return {
     ...data,
@@ -72,7 +114,7 @@ function latestHandoff(record: SessionRecord): Handoff | null {
 }
 
 /** The article writes several lines as one text, or as a list. */
-function linesOf(value: unknown): string[] {
+export function linesOf(value: unknown): string[] {
   const parts = Array.isArray(value) ? value.map(String) : typeof value === 'string' ? value.split('\n') : []
   return parts.map((line) => line.trim()).filter((line) => line !== '')
 }
@@ -90,6 +132,7 @@ export type SessionEntry = {
   readonly start_time: string
   readonly last_activity: string
   readonly completion_time: string | null
+  readonly continued_in: string | null
 }
 
 export function sessionEntry(row: SessionRow): SessionEntry {
@@ -105,5 +148,6 @@ export function sessionEntry(row: SessionRow): SessionEntry {
     start_time: row.created_at,
     last_activity: row.last_activity,
     completion_time: row.completion_time,
+    continued_in: row.continued_in,
   }
 }

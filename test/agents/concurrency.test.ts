@@ -1,6 +1,12 @@
 /** Many at once: they really overlap, no more than allowed, in order, and nobody starves who waits for somebody. */
 import { describe, expect, test } from 'vitest'
-import { defineAgent, startBackgroundAgent, waitForBackgroundAgent, type Runtime } from '../../src/index.ts'
+import {
+  defineAgent,
+  defineRole,
+  startBackgroundAgent,
+  waitForBackgroundAgent,
+  type Runtime,
+} from '../../src/index.ts'
 import { allEvents, deferred, projectFolder, until } from './project-folder.ts'
 
 const project = projectFolder()
@@ -145,6 +151,8 @@ test('who waits for others does not starve them, whatever its role, with a singl
   const runtime = await project.open({
     agents: [leaf, waiting('middle', 'workagent', 'leaf'), waiting('top', 'supervisor', 'middle')],
     maxConcurrent: 1,
+    // By default a workagent starts nobody.
+    roles: [defineRole({ name: 'workagent', mayStart: ['workagent'] })],
   })
   const run = await runtime.agents.startById({ agent_id: 'top' })
   const result = await run.result({ timeoutMs: 20_000 })

@@ -327,7 +327,7 @@ describe('the hooks of a call', () => {
       return [...branches, command, output.value]
     })
     const { agents } = await project.open({ agents: [caller, below], hooks })
-    const { output } = await (await agents.startById({ agent_id: 'caller' })).result()
+    const { output } = await (await agents.startById({ agent_id: 'caller', role: 'supervisor' })).result()
     expect(output.value).toEqual(['wall', 'wall', 'wall', 'wall'])
     expect(seen.toSorted()).toEqual([
       'below write deep',

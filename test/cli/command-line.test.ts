@@ -145,7 +145,9 @@ describe('--machines', () => {
     const file = await module('changed-order.mjs', order('shipped'))
     const told = await agentctl(['show', 'order-1', '--project', project.path, '--machines', file])
     expect(told).toMatchObject({ code: EXIT.integrity, stdout: '' })
-    expect(told.stderr).toContain('error QUERY_REPLAY_DIVERGED: Event 2 ("pay") of "order-1", at position 34')
+    expect(told.stderr).toMatch(
+      /error QUERY_REPLAY_DIVERGED: Event 2 \("pay"\) of "order-1", at position \d+/,
+    )
     expect(told.stderr).toContain('it leads to "shipped" now, and led to "paid"')
   })
 

@@ -68,10 +68,10 @@ describe('agentctl verify', () => {
   test('exits with 7 and names the guard that refuses now', async () => {
     const told = await verify(['--machines', await orders('guard.mjs', { guard: 'false' })])
     expect(told).toMatchObject({ code: EXIT.integrity, stderr: '' })
-    expect(told.stdout).toContain(
+    expect(told.stdout.replace(/at position \d+/, 'at position N')).toContain(
       [
         'refused  order-1',
-        '  event         version 2 pay, at position 34',
+        '  event         version 2 pay, at position N',
         '  machine       order@3',
         '  expected      paid',
         '  got           open',
@@ -117,7 +117,7 @@ describe('agentctl verify', () => {
     await database.close()
     const told = await agentctl(['verify', '--project', path])
     expect(told.code).toBe(EXIT.integrity)
-    expect(told.stdout).toMatch(/^unreadable {2}position 36, /)
+    expect(told.stdout).toMatch(/^unreadable {2}position \d+, /)
     expect(told.stdout).toContain(`damaged  ${project.session}`)
     expect(told.stdout).toMatch(/\n1 damaged place, 1 stream that does not fold as recorded; /)
     expect(told.stdout + told.stderr).not.toContain(join(tmpdir(), 'agentctl-'))

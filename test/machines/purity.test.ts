@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { initialTransition, transition, type AnyStateMachine } from 'xstate'
 import { agentMachine } from '../../machines/agent.machine.ts'
+import { projectMachine } from '../../machines/project.machine.ts'
 import { sessionMachine } from '../../machines/session.machine.ts'
 import { toolCallMachine } from '../../machines/tool-call.machine.ts'
 
@@ -13,6 +14,7 @@ const machines: Readonly<Record<string, AnyStateMachine>> = {
   'session.machine.ts': sessionMachine,
   'agent.machine.ts': agentMachine,
   'tool-call.machine.ts': toolCallMachine,
+  'project.machine.ts': projectMachine,
 }
 
 test('every machine of the folder is looked at here', () => {
@@ -107,6 +109,19 @@ const everyField = {
   by: 'me',
   name: 'n',
   tags: [],
+  add: ['a'],
+  remove: [],
+  what: 'w',
+  why: 'y',
+  alternatives: [],
+  spend_id: 's',
+  to_session: 'other',
+  item: { slug: 's' },
+  slug: 's',
+  task_id: 't',
+  message: 'm',
+  notice_id: 'n',
+  dedup_key: 'd',
 }
 
 function deepFreeze<T>(value: T): T {
