@@ -9,6 +9,7 @@
 import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
 import { eventOf } from './canonical.ts'
 import type { CellState } from './cell-state.ts'
+import { isChildAddress } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { createFolder, type Folder, type FoldOutcome } from './fold.ts'
 import { sameStateValue } from './state-value.ts'
@@ -37,6 +38,7 @@ export type Replayed = { readonly kind: 'agrees'; readonly state: CellState } | 
 /** Replays one stream, event by event, in the order of versions. */
 export class Replayer {
   readonly #folder: Folder
+  readonly #isChild: boolean
   #state: CellState | undefined
   #divergence: Divergence | undefined
 
@@ -44,6 +46,7 @@ export class Replayer {
   constructor(machine: DurableMachine, streamId: string, from: ReplayFrom = {}) {
     this.#folder = from.folder ?? createFolder(machine, streamId)
     this.#state = from.state
+    this.#isChild = isChildAddress(streamId)
   }
 
   /** After the last event that agreed; `undefined` before the first. */
@@ -80,8 +83,8 @@ export class Replayer {
       return this.#diverged(record, { now, guard, reason: `it is ${now} now: ${reason}` })
     }
     const { snapshot } = outcome.state
-    // An actor that fails on its input is never written down.
-    if (record.version === 1 && snapshot.status === 'error') {
+    // A root that fails on its input is never written down; of a child its parent hears that it did.
+    if (record.version === 1 && snapshot.status === 'error' && !this.#isChild) {
       const cause: unknown = snapshot.error
       return this.#diverged(record, { now: 'threw', reason: `its code throws now: ${textOf(cause)}`, cause })
     }

@@ -40,6 +40,11 @@ export class LeafWorld {
     this.#running.get(leaf)?.[how](how === 'fail' ? (`failed ${value}` as never) : (value as never))
   }
 
+  /** What the action `log` says. */
+  log(values: readonly unknown[]): void {
+    this.trace.push(`log ${JSON.stringify(values)}`)
+  }
+
   /** A custom action that leaves a trace. */
   act(name: string): (args: { event: AnyEventObject }, params?: unknown) => void {
     return ({ event }, params) => {

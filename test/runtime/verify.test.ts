@@ -196,6 +196,25 @@ describe('runtime.verify', () => {
     await without.close()
   })
 
+  test('takes a child that failed when it was born for what it is: its parent heard of it', async () => {
+    const child = setup({}).createMachine({
+      id: 'child',
+      context: () => {
+        throw new Error('born to fail')
+      },
+    })
+    const parent = setup({ actors: { child } }).createMachine({
+      id: 'parent',
+      initial: 'on',
+      states: { on: { invoke: { id: 'child', src: 'child', onError: 'off' } }, off: {} },
+    })
+    const runtime = await createTestRuntime({ machines: [parent] })
+    const actor = await runtime.spawn(parent, { id: 'p-1' })
+    expect(actor.getSnapshot().value).toBe('off')
+    expect(await runtime.verify()).toMatchObject({ ok: true, streams: 2, events: 3, problems: [] })
+    await runtime.close()
+  })
+
   test('may be told to stop', async () => {
     const runtime = await recorded()
     const stop = new AbortController()
