@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
+import type { Handoffs } from './handoffs.ts'
 import { checkedInput } from './input.ts'
 import { sessionId, type Session, type SessionLike } from './session.ts'
 import { idSchema } from './session-input.ts'
-import type { SessionService } from './session-service.ts'
 
 const successionSchema = z.object({ session_id: idSchema.optional() })
 
@@ -20,7 +20,20 @@ export interface Succession {
   continueIn(session: SessionLike, input?: z.input<typeof successionSchema>): Promise<Session>
 }
 
-type Host = Pick<SessionService, 'get' | 'start' | 'end' | 'name' | 'handOff' | 'resume'>
+/** What it needs of the sessions. */
+type Host = Pick<Handoffs, 'handOff'> & {
+  get(session: SessionLike): Promise<Session>
+  start(
+    input: Pick<Session, 'role' | 'project'> & {
+      readonly session_id: string
+      readonly tags: string[]
+      readonly continues: string
+      readonly parent_id?: string
+    },
+  ): Promise<Session>
+  name(session: SessionLike, input: { session_name: string; tags?: readonly string[] }): Promise<Session>
+  end(session: SessionLike, input: { reason: 'completed' }): Promise<void>
+}
 
 export function createSuccession(
   host: Host,
