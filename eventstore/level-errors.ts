@@ -82,7 +82,7 @@ export const lockedError = async (path: string, cause: unknown): Promise<EventSt
   }
   const { pid, started_at, socket } = ownership.owner
   const own = pid === process.pid
-  const attach = socket === undefined ? '' : `, or attach to it at ${socket}`
+  const attach = socket === undefined ? '' : ', or ask it with agentctl, which attaches to it'
   return new EventStoreError('ES_LOCKED', {
     happened: `The store in ${path} is open in ${own ? 'this process' : 'process'} ${pid}, since ${started_at}`,
     expected,

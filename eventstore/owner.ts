@@ -17,6 +17,8 @@ const ownerRecord = z.object({
   unclean_ends: z.int().nonnegative().optional(),
   /** Where the owner can be reached, if it listens. */
   socket: z.string().optional(),
+  /** What a client shows at the socket; whoever can read this file may attach. */
+  token: z.string().optional(),
 })
 
 export type StoreOwner = z.infer<typeof ownerRecord>
@@ -47,19 +49,32 @@ export const countUncleanEnds = async (path: string): Promise<number> => {
 /** Says that this process has the store open. */
 export const writeStoreOwner = async (
   path: string,
-  extra: { startedAt: string; uncleanEnds: number; socket?: string },
-): Promise<void> => {
-  const owner: StoreOwner = {
+  extra: { startedAt: string; uncleanEnds: number },
+): Promise<void> =>
+  replaceOwner(path, {
     pid: process.pid,
-    pid_start: startOf(process.pid),
+    pid_start: processStart(process.pid),
     host: hostname(),
     started_at: extra.startedAt,
     ...(extra.uncleanEnds === 0 ? {} : { unclean_ends: extra.uncleanEnds }),
-    ...(extra.socket === undefined ? {} : { socket: extra.socket }),
-  }
+  })
+
+/** Says where this process, which has the store open, can be reached; false if it does not have it open. */
+export const announceSocket = async (
+  path: string,
+  address: { readonly socket: string; readonly token: string },
+): Promise<boolean> => {
+  const ownership = await readStoreOwner(path)
+  if (ownership.type !== 'live' || ownership.owner.pid !== process.pid) return false
+  await replaceOwner(path, { ...ownership.owner, ...address })
+  return true
+}
+
+/** Never half a file, and never one that others can read: it may hold the token. */
+const replaceOwner = async (path: string, owner: StoreOwner): Promise<void> => {
   const file = ownerFile(path)
   const draft = `${file}.${randomBytes(4).toString('hex')}`
-  await writeFile(draft, `${JSON.stringify(owner, null, 2)}\n`)
+  await writeFile(draft, `${JSON.stringify(owner, null, 2)}\n`, { mode: 0o600 })
   await rename(draft, file)
 }
 
@@ -76,25 +91,36 @@ const parseJson = (text: string): unknown => {
 }
 
 /** A process of another machine cannot be looked at and counts as alive. */
-const isAlive = (owner: StoreOwner): boolean => {
-  if (owner.host !== hostname()) return true
+const isAlive = (owner: StoreOwner): boolean =>
+  owner.host !== hostname() || isSameProcess(owner.pid, owner.pid_start)
+
+/** Whether the process that had this id and start still runs on this machine; by its id alone where no start is known. */
+export const isSameProcess = (pid: number, start: string | null): boolean => {
   try {
-    process.kill(owner.pid, 0)
+    process.kill(pid, 0)
   } catch (error) {
     // EPERM: it is there, but belongs to somebody else.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false
   }
-  const start = startOf(owner.pid)
-  return start === null || owner.pid_start === null || start === owner.pid_start
+  const now = processFacts(pid)
+  if (now === undefined) return true
+  // Killed, and nobody has asked for its exit code yet: it holds nothing any more.
+  if (now.state === 'Z' || now.state === 'X') return false
+  return start === null || now.start === start
 }
 
 /** When a process started, in ticks since the system did; only Linux says. */
-const startOf = (pid: number): string | null => {
+export const processStart = (pid: number): string | null => processFacts(pid)?.start ?? null
+
+const processFacts = (
+  pid: number,
+): { readonly state: string | undefined; readonly start: string | undefined } | undefined => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The second field is the program's name in parentheses and may hold spaces; the start is field 22.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+    // The second field is the program's name in parentheses and may hold spaces; the state is field 3, the start 22.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { state: fields[0], start: fields[19] }
   } catch {
-    return null
+    return undefined
   }
 }

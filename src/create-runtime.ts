@@ -22,6 +22,7 @@ import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
 import { createRunQueue } from './agents/run-queue.ts'
 import { createHistory, type History } from './history.ts'
+import { openOwnerDoor } from './owner-door.ts'
 import { createCommandPort } from './command-port.ts'
 import type { PermissionExplanation } from './permissions/explain-permission.ts'
 import { PermissionHookRegistry } from './permissions/hook-registry.ts'
@@ -61,6 +62,8 @@ export type RuntimeOptions = {
   readonly hooks?: Readonly<Record<string, PermissionHook>> | PermissionHookRegistry
   /** Groups sessions; default the name of the folder that holds `path`. */
   readonly project?: string
+  /** Whether `agentctl` may attach while this process has the log open; default true for a log in a folder. */
+  readonly attach?: boolean
   /** Workagents at work at once; default 8. */
   readonly maxConcurrent?: number
   /** What roles may do, and the code that works for their sessions; what is left out is as by default. */
@@ -85,6 +88,7 @@ const optionsSchema = z.looseObject({
   path: z.string().min(1).optional(),
   maxConcurrent: z.number().int().positive().optional(),
   hookTimeoutMs: z.number().positive().optional(),
+  attach: z.boolean().optional(),
   project: z.string().min(1).optional(),
 })
 
@@ -180,6 +184,7 @@ type Parts = {
   readonly onError: (error: unknown) => void
   readonly project: string
   readonly path: string | null
+  readonly attach?: boolean
   readonly store: EventStore
   readonly registry: PermissionHookRegistry
   readonly agents: ReturnType<typeof createAgentRegistry>
@@ -258,6 +263,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   const commands = createCommandPort()
 
   let closed: Promise<void> | undefined
+  let closeDoor = async (): Promise<void> => {}
   const runtime: Runtime = {
     project,
     path: parts.path,
@@ -303,6 +309,7 @@ async function compose(parts: Parts): Promise<Runtime> {
         await engine.close()
         // Their groups are being ended; what is left of them after this call would be nobody's.
         await commands.ended()
+        await closeDoor()
         directory.close()
         stopLogging()
         await store.close()
@@ -338,6 +345,12 @@ async function compose(parts: Parts): Promise<Runtime> {
     directory.close()
     stopLogging()
     throw error
+  }
+  if (parts.path !== null && parts.attach !== false) {
+    closeDoor = await openOwnerDoor(runtime, join(parts.path, 'log')).catch((err: unknown) => {
+      logger.warn({ err }, 'agentctl cannot attach to this runtime')
+      return closeDoor
+    })
   }
   return runtime
 }

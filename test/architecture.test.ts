@@ -45,8 +45,11 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/sessions/directory.ts',
     'src/permissions/redaction.ts',
   ],
+  'src/attach/': ['eventstore/', 'src/runtime/runtime-error.ts'],
   'src/cli/': [
     'src/query/',
+    'src/attach/',
+    'src/package-version.ts',
     'src/create-runtime.ts',
     'machines/',
     // To open a log that no runtime has open, and to say who has it open.
@@ -65,6 +68,14 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/testing/': ['src/create-runtime.ts', 'src/runtime/clock.ts', 'eventstore/'],
   'src/command-port.ts': ['src/agents/', 'actors/'],
+  'src/package-version.ts': [],
+  'src/owner-door.ts': [
+    'src/attach/',
+    'src/agents/',
+    'src/sessions/',
+    'src/package-version.ts',
+    'eventstore/',
+  ],
   'src/history.ts': ['src/query/', 'src/runtime/', 'src/sessions/'],
   'src/create-runtime.ts': ['src/', 'machines/', 'actors/', 'eventstore/'],
   'src/index.ts': ['src/', 'machines/'],

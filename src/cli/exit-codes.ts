@@ -18,6 +18,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
 /** By the `code` of the error; every code that is not here is unexpected. */
 const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
+  ATTACH_ACT_UNKNOWN: EXIT.usage,
   CLI_USAGE: EXIT.usage,
   ES_INVALID_OPTION: EXIT.usage,
   INPUT_INVALID: EXIT.usage,
@@ -31,6 +32,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   ACTOR_NOT_FOUND: EXIT.notFound,
   AGENT_UNKNOWN: EXIT.notFound,
   CLI_NOT_FOUND: EXIT.notFound,
+  CLI_NO_OWNER: EXIT.notFound,
   ES_NOT_FOUND: EXIT.notFound,
   HANDOFF_NOT_FOUND: EXIT.notFound,
   QUERY_NOT_FOUND: EXIT.notFound,

@@ -1,55 +1,115 @@
-/** Gives a command the project's log to read: a dead folder as a copy; of a live one it says whose it is. */
+/** Gives a command the project's log to read: of a live owner over its socket, of a dead folder as a copy. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
-import { readStoreOwner } from '../../eventstore/owner.ts'
+import { readStoreOwner, type StoreOwner } from '../../eventstore/owner.ts'
+import type { Attached } from '../attach/attach.ts'
 import { CliError } from './cli-error.ts'
 import { copyFolder, FolderChangedError, type FolderCopy } from './folder-copy.ts'
+import { findOwner } from './owner.ts'
 import type { CliCall, CliShared } from './shared-options.ts'
 
 /** What a command may do with a log: read it. */
 export type ReadableLog = Pick<
   EventStore,
-  'entries' | 'head' | 'heads' | 'position' | 'readAll' | 'readStream' | 'verify'
+  'entries' | 'follow' | 'head' | 'heads' | 'position' | 'readAll' | 'readStream' | 'verify'
 >
+
+/** Where a log is read from: the process that has it open, or nobody's folder. */
+export type LogSource = { readonly owner: Attached | undefined }
+
+/** How often a folder is looked at again that gets an owner, or loses it, while it is copied. */
+const MOST_TRIES = 3
 
 /**
  * Runs `read` over the log; nothing of the folder changes, and nothing is left behind. Ctrl-C ends it.
  *
- * @throws CliError `CLI_NOT_FOUND`, `CLI_LOCKED`, `CLI_INTERRUPTED`; EventStoreError `ES_CORRUPT`, …
+ * @throws CliError `CLI_NOT_FOUND`, `CLI_LOCKED`, `CLI_INTERRUPTED`; EventStoreError `ES_CORRUPT`, …; AttachError
+ * `ATTACH_LOST` when the owner dies meanwhile
  */
 export async function withLog<T>(
-  { projectPath, logPath }: CliCall,
+  call: CliCall,
   shared: CliShared,
-  read: (log: ReadableLog) => Promise<T>,
+  read: (log: ReadableLog, source: LogSource) => Promise<T>,
+): Promise<T> {
+  const { projectPath, logPath } = call
+  if (!(await isFolder(logPath))) throw await noLog(projectPath, logPath)
+  return interruptible(shared, async (interrupted) => {
+    for (let attempt = 1; attempt <= MOST_TRIES; attempt += 1) {
+      const found = await findOwner(logPath, shared.version)
+      if (found.type === 'attached') return readLive(found.owner, interrupted, read)
+      if (attempt === 1 && found.stale !== undefined) call.output.say(staleText(found.stale))
+      const copy = await unownedCopy(logPath)
+      if (copy !== undefined) return readCopy(copy, { logPath, interrupted, read })
+    }
+    throw changing(logPath)
+  })
+}
+
+/**
+ * Runs `act` with the process that has the log open.
+ *
+ * @throws CliError `CLI_NOT_FOUND`, `CLI_NO_OWNER`, `CLI_LOCKED`, `CLI_INTERRUPTED`
+ */
+export async function withOwner<T>(
+  { projectPath, logPath, command }: CliCall,
+  shared: CliShared,
+  act: (owner: Attached) => Promise<T>,
 ): Promise<T> {
   if (!(await isFolder(logPath))) throw await noLog(projectPath, logPath)
-  await assertUnowned(logPath)
+  return interruptible(shared, async (interrupted) => {
+    const found = await findOwner(logPath, shared.version)
+    if (found.type === 'none') throw noOwner(logPath, found.stale, command)
+    try {
+      return await Promise.race([act(found.owner), interrupted])
+    } finally {
+      found.owner.close()
+    }
+  })
+}
+
+async function interruptible<T>(
+  shared: CliShared,
+  run: (interrupted: Promise<never>) => Promise<T>,
+): Promise<T> {
   let interrupt: (error: Error) => void = () => {}
   const interrupted = new Promise<never>((_resolve, reject) => (interrupt = reject))
   // Nobody may be waiting yet, or any more.
   interrupted.catch(() => {})
   const stop = shared.onInterrupt(() => interrupt(interruption()))
   try {
-    return await readCopy(logPath, interrupted, read)
+    return await run(interrupted)
   } finally {
     stop()
   }
 }
 
-async function readCopy<T>(
-  logPath: string,
+async function readLive<T>(
+  owner: Attached,
   interrupted: Promise<never>,
-  read: (log: ReadableLog) => Promise<T>,
+  read: (log: ReadableLog, source: LogSource) => Promise<T>,
 ): Promise<T> {
-  const copy = await copied(logPath)
+  try {
+    const reading = read(owner.store, { owner })
+    reading.catch(() => {})
+    return await Promise.race([reading, interrupted])
+  } finally {
+    owner.close()
+  }
+}
+
+type Reading<T> = {
+  readonly logPath: string
+  readonly interrupted: Promise<never>
+  readonly read: (log: ReadableLog, source: LogSource) => Promise<T>
+}
+
+async function readCopy<T>(copy: FolderCopy, { logPath, interrupted, read }: Reading<T>): Promise<T> {
   let store: EventStore | undefined
   try {
-    // Taken between the look at its owner and the copy: the owner is there now.
-    await assertUnowned(logPath)
     store = await openLevelEventStore({ path: copy.path, create: false })
-    const reading = read(store)
+    const reading = read(store, { owner: undefined })
     reading.catch(() => {})
     return await Promise.race([reading, interrupted])
   } catch (error) {
@@ -60,18 +120,19 @@ async function readCopy<T>(
   }
 }
 
-async function copied(logPath: string): Promise<FolderCopy> {
+/** A copy of what nobody wrote to meanwhile; `undefined` if somebody has the log open now. */
+async function unownedCopy(logPath: string): Promise<FolderCopy | undefined> {
+  const isOwned = async (): Promise<boolean> => (await readStoreOwner(logPath)).type === 'live'
   try {
-    return await copyFolder(logPath)
+    const copy = await copyFolder(logPath)
+    // Taken between the look at its owner and the copy: the owner is there now.
+    if (!(await isOwned())) return copy
+    copy.remove()
+    return undefined
   } catch (error) {
-    await assertUnowned(logPath)
+    if (await isOwned()) return undefined
     if (!(error instanceof FolderChangedError)) throw error
-    throw new CliError('CLI_LOCKED', {
-      happened: `The log in ${logPath} changed while it was read.`,
-      expected: 'Expected a log that no process writes to.',
-      todo: 'Wait until the process that writes to it has ended, then try again.',
-      cause: error,
-    })
+    throw changing(logPath, error)
   }
 }
 
@@ -81,15 +142,27 @@ function aboutOriginal(error: unknown, copyPath: string, logPath: string): unkno
   return error
 }
 
-async function assertUnowned(logPath: string): Promise<void> {
-  const ownership = await readStoreOwner(logPath)
-  if (ownership.type !== 'live') return
-  const { pid, host, started_at } = ownership.owner
-  throw new CliError('CLI_LOCKED', {
-    happened: `The log in ${logPath} is open in process ${pid} on ${host}, since ${started_at}.`,
-    expected: 'Expected a log that no live process owns: this version cannot attach to a running one.',
-    todo: `Wait until process ${pid} has ended, or stop it (kill -INT ${pid}), then try again; nothing is lost by that.`,
-    details: { pid, host, started_at, path: logPath },
+function staleText({ pid, host, started_at }: StoreOwner): string {
+  return `process ${pid} on ${host}, which opened this log at ${started_at}, ended without closing it; what it recorded is read from disk`
+}
+
+function changing(logPath: string, cause?: Error): CliError {
+  return new CliError('CLI_LOCKED', {
+    happened: `The log in ${logPath} changed while it was read.`,
+    expected: 'Expected a log that no process writes to, or one that serves a socket.',
+    todo: 'Wait until the process that writes to it has ended, then try again.',
+    cause,
+  })
+}
+
+function noOwner(logPath: string, stale: StoreOwner | undefined, command: string): CliError {
+  const last = stale === undefined ? '' : ` Process ${stale.pid}, the last one, ended without closing it.`
+  return new CliError('CLI_NO_OWNER', {
+    happened: `No process has the log in ${logPath} open.${last}`,
+    expected:
+      'Expected a runtime to ask: what is done to an agent passes its hooks and is recorded by its runtime.',
+    todo: `Start the program, or the job with \`${command} run\`; then ask again while it runs.`,
+    details: { path: logPath, ...(stale && { stale_pid: stale.pid }) },
   })
 }
 

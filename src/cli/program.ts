@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { CliError } from './cli-error.ts'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.ts'
 import { createOutput } from './output.ts'
-import { packageVersion } from './package-version.ts'
+import { packageVersion } from '../package-version.ts'
 import { addSharedOptions, createShared, type CliProcess, type CliShared } from './shared-options.ts'
 
 type Define = (program: Command, shared: CliShared) => void
@@ -31,6 +31,21 @@ const COMMANDS: readonly CommandEntry[] = [
     name: 'why',
     summary: 'explain a refusal, a failure, a pause or an end: who, which hook, why, what instead',
     load: async () => (await import('./why.ts')).defineWhyCommand,
+  },
+  {
+    name: 'pause',
+    summary: 'pause a session or run and all that it started, in the process that runs it',
+    load: async () => (await import('./acts.ts')).definePauseCommand,
+  },
+  {
+    name: 'resume',
+    summary: 'resume a paused session or run and all that it started',
+    load: async () => (await import('./acts.ts')).defineResumeCommand,
+  },
+  {
+    name: 'cancel',
+    summary: 'give up a session or run and all that it started, for good',
+    load: async () => (await import('./acts.ts')).defineCancelCommand,
   },
   {
     name: 'verify',

@@ -31,7 +31,7 @@ export function briefOf(event: RecordedEvent): EventBrief {
 }
 
 /** Whether an event passes the filter. */
-function eventMatcher(filter: EventFilter): (event: RecordedEvent) => boolean {
+export function eventMatcher(filter: EventFilter): (event: RecordedEvent) => boolean {
   const { stream_id } = filter
   const types = filter.types?.map(typePattern)
   return (event) =>

@@ -23,7 +23,7 @@ afterAll(async () => {
   await rm(modules, { recursive: true, force: true })
 })
 
-const COMMANDS = ['run', 'log', 'show', 'why', 'verify', 'fork', 'machines']
+const COMMANDS = ['run', 'log', 'show', 'why', 'pause', 'resume', 'cancel', 'verify', 'fork', 'machines']
 
 describe('help', () => {
   test.each(COMMANDS)('of %s has an example and the options that every command has', async (command) => {

@@ -90,12 +90,12 @@ describe('a folder that no process owns', () => {
   })
 })
 
-describe('a folder that a live process owns', () => {
+describe('a folder whose live owner lets nobody attach', () => {
   test.each([['log'], ['log', '--follow'], ['show', 'tidy-up'], ['why', 'tidy-up']])(
     'is left alone by %s %s: exit code 5, with the owner and what to do',
     async (...argv) => {
       const path = await mkdtemp(join(folder, 'live-'))
-      await using runtime = await createRuntime({ path })
+      await using runtime = await createRuntime({ path, attach: false })
       await runtime.sessions.start({ role: 'orchestrator', name: 'tidy-up' })
       // What the owner itself writes in its own time is not ours.
       const withoutNotes = async () => (await evidence(path)).filter((line) => !line.includes('/high-water '))
@@ -103,7 +103,7 @@ describe('a folder that a live process owns', () => {
       const told = await agentctl([...argv, '--project', path])
       expect(told).toMatchObject({ code: 5, stdout: '' })
       expect(told.stderr).toMatch(
-        new RegExp(`CLI_LOCKED.*process ${process.pid}.*Wait until process ${process.pid}`),
+        new RegExp(`CLI_LOCKED.*process ${process.pid}.*wait until process ${process.pid}`),
       )
       const asJson = await agentctl([...argv, '--json', '--project', path])
       expect(JSON.parse(asJson.stderr)).toMatchObject({
@@ -119,7 +119,11 @@ describe('a folder that a live process owns', () => {
     const owner = { pid: 2 ** 22 + 1, pid_start: null, host: (await import('node:os')).hostname() }
     const record = { ...owner, started_at: '2026-01-01T00:00:00.000Z' }
     await writeFile(join(path, 'log', 'owner.json'), JSON.stringify(record))
-    expect(await agentctl(['log', '--project', path])).toMatchObject({ code: 0, stderr: '' })
+    const told = await agentctl(['log', '--limit', '1', '--project', path])
+    expect(told.code).toBe(0)
+    expect(told.stderr).toContain(`process ${owner.pid} on ${owner.host}`)
+    expect(told.stderr).toContain('ended without closing it')
+    expect((await agentctl(['log', '--project', path, '--quiet'])).stderr).toBe('')
   })
 })
 

@@ -72,11 +72,15 @@ describe('the executable', () => {
     expect(await start([...argv, '--project', project.path]).ended).toMatchObject({ code, stdout: '' })
   })
 
-  test('exits with 5 while this process owns the log, and names it', async () => {
+  test('answers from the live process that owns the log, and exits with 5 if that lets nobody attach', async () => {
     const path = join(folder, 'live')
-    await using runtime = await createRuntime({ path })
-    expect(runtime.path).toBe(path)
-    const { code, stderr } = await start(['log', '--project', path]).ended
+    const open = async (attach: boolean): Promise<Ended> => {
+      await using runtime = await createRuntime({ path, attach })
+      await runtime.sessions.start({ role: 'orchestrator' })
+      return await start(['log', '--type', 'session.created', '--json', '--project', path]).ended
+    }
+    expect(await open(true)).toMatchObject({ code: 0, stderr: '' })
+    const { code, stderr } = await open(false)
     expect(code).toBe(5)
     expect(stderr).toContain(`process ${process.pid}`)
   })

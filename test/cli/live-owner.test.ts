@@ -1,0 +1,225 @@
+/** What commands answer while a process has the log open: the same as from disk, and what is written from now on. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createRuntime, defineAgent, type Runtime } from '../../src/index.ts'
+import { runCli } from '../../src/cli/program.ts'
+import { agentctl } from './in-process.ts'
+import { recordProject, type RecordedProject } from './recorded-project.ts'
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'live-owner-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+const newPath = async (): Promise<string> => join(await mkdtemp(join(folder, 'p-')), '.project')
+
+describe('a recorded project', () => {
+  let project: RecordedProject
+  beforeAll(async () => {
+    project = await recordProject(folder)
+  })
+
+  test('gives byte for byte the same answers from its live owner as from its closed folder', async () => {
+    // Opening it anew may record something; what is compared is one log, read in two ways.
+    const questions = [
+      ['log'],
+      ['log', '--limit', '5', '--type', 'step.*'],
+      ['log', 'cleaner'],
+      ['show', 'tidy-up'],
+      ['show', project.cleaner, '--at', '4'],
+      ['show', 'order-1'],
+      ['why', 'tidy-up'],
+      ['why', project.broken],
+      ['why', 'order-1~refused'],
+      ['why', '4'],
+      ['machines'],
+      ['machines', 'agent'],
+      ['verify'],
+      ['show', 'nothing-like-it'],
+      ['show', project.cleaner, '--at', '400'],
+    ]
+    const answers = async () => {
+      const all = []
+      for (const argv of questions) {
+        all.push({ argv, json: await agentctl([...argv, '--json', '--project', project.path]) })
+        all.push({ argv, plain: await agentctl([...argv, '--project', project.path]) })
+      }
+      return all
+    }
+    const runtime = await createRuntime({ path: project.path })
+    const live = await answers()
+    await runtime.close()
+    expect(await answers()).toEqual(live)
+    const codes = new Set(live.map(({ json, plain }) => (json ?? plain)?.code))
+    expect(codes).toEqual(new Set([0, 4]))
+  })
+})
+
+describe('log --follow on a live owner', () => {
+  test('prints each event once and in order, before and after it began to follow, until the log is closed', async () => {
+    const path = await newPath()
+    const runtime = await createRuntime({ path })
+    const session = await runtime.sessions.start({ role: 'orchestrator' })
+    const stop = new AbortController()
+    const writing = (async () => {
+      for (let percent = 0; !stop.signal.aborted; percent = (percent + 1) % 100)
+        await runtime.sessions.progress(session, { percent })
+    })()
+    const following = followed(['log', '--follow', '--json', '--project', path])
+    await following.until((lines) => lines.length > 300)
+    stop.abort()
+    await writing
+    const last = runtime.store.position()
+    await runtime.close()
+    expect(await following.ended).toBe(0)
+    const positions = following.lines().map((line) => (JSON.parse(line) as { position: number }).position)
+    expect(positions).toEqual(Array.from({ length: last }, (_, index) => index + 1))
+  })
+
+  test('of a stream and a type prints only those, and ends quietly with 130 on Ctrl-C', async () => {
+    const path = await newPath()
+    await using runtime = await createRuntime({ path })
+    const session = await runtime.sessions.start({ role: 'orchestrator', name: 'watched' })
+    await runtime.sessions.start({ role: 'orchestrator', name: 'other' })
+    const argv = ['log', 'watched', '--type', 'session.progressed', '--limit', '1', '--follow', '--json']
+    await runtime.sessions.progress(session, { percent: 1 })
+    await runtime.sessions.progress(session, { percent: 2 })
+    const following = followed([...argv, '--project', path])
+    await following.until((lines) => lines.length === 1)
+    await runtime.sessions.pause(session)
+    await runtime.sessions.resume(session)
+    await runtime.sessions.progress(session, { percent: 3 })
+    await following.until((lines) => lines.length === 2)
+    following.interrupt()
+    expect(await following.ended).toBe(130)
+    const percents = following.lines().map((line) => (JSON.parse(line) as { payload: unknown }).payload)
+    expect(percents).toMatchObject([{ percent: 2 }, { percent: 3 }])
+    expect(following.stderr()).toBe('')
+  })
+})
+
+describe('pause, resume, cancel', () => {
+  /** A session with a run that works until it is told to stop. */
+  const working = async (): Promise<{ path: string; runtime: Runtime; run: string; session: string }> => {
+    const path = await newPath()
+    const endless = defineAgent('endless', async (ctx) => {
+      await ctx.step('wait', () => stopped(ctx.signal))
+    })
+    const runtime = await createRuntime({
+      path,
+      agents: [endless],
+      hooks: {
+        guardian: {
+          triggers: ['session:pause'],
+          validate: ({ parameters }) =>
+            String(parameters['reason']).includes('whim')
+              ? { allowed: false, reason: 'not on a whim', alternatives: ['wait for the report'] }
+              : { allowed: true },
+        },
+      },
+    })
+    onTestFinished(() => runtime.close())
+    const { id: session } = await runtime.sessions.start({ role: 'orchestrator', name: 'work' })
+    const { run_id: run } = await runtime.agents.startById({ agent_id: 'endless', parent_id: session })
+    await expect.poll(async () => (await runtime.sessions.get(run)).status).toBe('active')
+    return { path, runtime, run, session }
+  }
+
+  test('move the session and all that it started, in the process that runs it, and it is on record', async () => {
+    const { path, runtime, run, session } = await working()
+    const ask = (...argv: string[]) => agentctl([...argv, '--json', '--project', path])
+    const actors = (status: string) => [
+      { id: session, machine: 'session', status },
+      { id: run, machine: 'agent', status },
+    ]
+    const paused = await ask('pause', 'work', '--reason', 'lunch')
+    expect(paused).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(paused.stdout)).toEqual({ act: 'pause', id: session, actors: actors('paused') })
+    expect((await runtime.sessions.get(run)).status).toBe('paused')
+    const why = JSON.parse((await ask('why', session)).stdout) as object
+    expect(JSON.stringify(why)).toContain('lunch')
+
+    const again = await ask('pause', 'work', '--only')
+    expect(again.code).toBe(3)
+    expect(JSON.parse(again.stderr)).toMatchObject({ error: { code: 'SESSION_REFUSED' } })
+
+    expect((await ask('resume', session)).code).toBe(0)
+    await expect.poll(async () => (await runtime.sessions.get(run)).status).toBe('active')
+
+    const cancelled = await ask('cancel', 'work', '--reason', 'enough')
+    expect(cancelled).toMatchObject({ code: 0, stderr: '' })
+    for (const id of [run, session])
+      expect(['completed', 'archived']).toContain((await runtime.sessions.get(id)).status)
+    expect((await runtime.agents.result({ agent_id: run })).status).toBe('failed')
+  })
+
+  test('pass the hooks: a refusal is exit code 3, with the reason and what to do instead', async () => {
+    const { path, runtime, session } = await working()
+    const refused = await agentctl(['pause', 'work', '--reason', 'a whim', '--only', '--project', path])
+    expect(refused).toMatchObject({ code: 3, stdout: '' })
+    expect(refused.stderr).toMatch(/SESSION_REFUSED.*not on a whim.*wait for the report/)
+    expect((await runtime.sessions.get(session)).status).toBe('active')
+  })
+
+  test('of a run by its id move only what belongs to it', async () => {
+    const { path, runtime, run, session } = await working()
+    const told = await agentctl(['pause', run, '--project', path])
+    expect(told).toEqual({ code: 0, stdout: `${run}  paused\n`, stderr: '' })
+    expect((await runtime.sessions.get(session)).status).toBe('active')
+  })
+
+  test('are refused when no process has the log open, or nothing has that name: exit code 4', async () => {
+    const { path, runtime } = await working()
+    const unknown = await agentctl(['pause', 'wrok', '--project', path])
+    expect(unknown.code).toBe(4)
+    expect(unknown.stderr).toContain('Did you mean work?')
+    await runtime.close()
+    const closed = await agentctl(['pause', 'work', '--json', '--project', path])
+    expect(closed.code).toBe(4)
+    expect(JSON.parse(closed.stderr)).toMatchObject({ error: { code: 'CLI_NO_OWNER' } })
+  })
+})
+
+/** Rejects when it is told to stop. */
+function stopped(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason as Error)),
+  )
+}
+
+/** A command that goes on, and what it has printed so far. */
+function followed(argv: readonly string[]) {
+  let stdout = ''
+  let stderr = ''
+  let listener: () => void = () => {}
+  const ended = runCli(argv, {
+    stdin: { isTTY: false },
+    stdout: {
+      write: (text) => {
+        stdout += text
+        return true
+      },
+    },
+    stderr: { write: (text) => (stderr += text) },
+    env: {},
+    cwd: folder,
+    onInterrupt: (given) => {
+      listener = given
+      return () => {}
+    },
+  })
+  const lines = (): string[] => stdout.split('\n').slice(0, -1)
+  return {
+    ended,
+    lines,
+    stderr: () => stderr,
+    interrupt: () => listener(),
+    until: (condition: (lines: readonly string[]) => boolean): Promise<void> =>
+      expect.poll(() => condition(lines()), { timeout: 20_000, interval: 5 }).toBe(true),
+  }
+}
