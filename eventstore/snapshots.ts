@@ -86,16 +86,27 @@ export class Snapshots {
 
   /** The latest snapshot of the stream that holds, made by this machine; undefined if there is none. */
   async load(store: EventStore, stream_id: string, machine: string): Promise<Snapshot | undefined> {
+    for (const snapshot of await this.candidates(stream_id, machine)) {
+      if (await isInLog(store, stream_id, snapshot)) return snapshot
+    }
+    return undefined
+  }
+
+  /**
+   * The snapshots of the stream that are as they were saved, made by this machine, the latest first. Whether the log
+   * has the event that they were made after is for the caller to see, who is about to read there.
+   */
+  async candidates(stream_id: string, machine: string): Promise<Snapshot[]> {
+    const found: Snapshot[] = []
     const known = await this.#storage.range({ ...snapshotRange(stream_id), reverse: true })
     for (const [key, stored] of known) {
       const opened = unseal<SnapshotRecord>(key, stored)
       if (opened.type === 'damaged') continue
       const { state_hash, ...record } = opened.value
       if (record.machine !== machine || stateHash(record) !== state_hash) continue
-      if (!(await isInLog(store, stream_id, record))) continue
-      return { stream_id, ...record }
+      found.push({ stream_id, ...record })
     }
-    return undefined
+    return found
   }
 
   /** The latest snapshot that holds, and the events after it: what a fold needs. */

@@ -5,7 +5,7 @@ import { destination, pino } from 'pino'
 import type { AnyStateMachine } from 'xstate'
 import { z } from 'zod'
 import type { EventStore } from '../eventstore/event-store.ts'
-import { openLevelEventStore } from '../eventstore/level-event-store.ts'
+import { openLevelEventStore, openLevelSnapshots } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
 import { agentMachine } from '../machines/agent.machine.ts'
 import type { Role } from '../machines/session-record.ts'
@@ -76,6 +76,8 @@ export type RuntimeOptions = {
   readonly keeper?: Partial<KeeperTimes>
   /** What one hook may take, in ms; default 10,000. */
   readonly hookTimeoutMs?: number
+  /** A snapshot of an actor is saved beside the log after that many of its events; default 100. */
+  readonly snapshotEvery?: number
   readonly clock?: Clock
   readonly newId?: NewId
   /** Structured logs, e.g. of pino: trouble, and at level `debug` every event; default: warnings and errors on stderr. */
@@ -89,6 +91,7 @@ const optionsSchema = z.looseObject({
   maxConcurrent: z.number().int().positive().optional(),
   hookTimeoutMs: z.number().positive().optional(),
   attach: z.boolean().optional(),
+  snapshotEvery: z.number().int().positive().optional(),
   project: z.string().min(1).optional(),
 })
 
@@ -195,6 +198,7 @@ type Parts = {
   readonly limits?: Partial<SpawnLimits>
   readonly keeper?: Partial<KeeperTimes>
   readonly strictHandoffs?: boolean
+  readonly snapshotEvery?: number
 }
 
 async function compose(parts: Parts): Promise<Runtime> {
@@ -230,6 +234,11 @@ async function compose(parts: Parts): Promise<Runtime> {
     onError,
     onWarning: (message) => logger.warn({}, message),
     log: (...values) => logger.info({ values }, 'a machine logs'),
+    openSnapshots:
+      parts.path === null
+        ? undefined
+        : () => openLevelSnapshots({ path: join(String(parts.path), 'snapshots') }),
+    snapshotEvery: parts.snapshotEvery,
     onStoreFailure(error) {
       if (closing.signal.aborted || !isEndOfStore(error)) return
       onError(error)

@@ -14,8 +14,10 @@ export function bornDead(
   })
 }
 
-export function diverged(record: RecordedEvent, how: string, cause?: unknown): RuntimeError {
-  const { stream_id, version, event_type, machine } = record
+type At = Pick<RecordedEvent, 'machine' | 'stream_id' | 'version'> & { readonly event_type?: string }
+
+export function diverged(record: At, how: string, cause?: unknown): RuntimeError {
+  const { stream_id, version, event_type = '', machine } = record
   return new RuntimeError('ACTOR_DIVERGED', {
     happened: `Event ${version} ("${event_type}") of "${stream_id}" does not replay: ${how}.`,
     expected: 'A recorded event replays as it was recorded.',

@@ -35,6 +35,8 @@ import { compareOwed } from './owed.ts'
 import { Replayer } from './replay.ts'
 import type { Answer, Receipt, Refusal, SendOptions } from './receipt.ts'
 import { isDurable } from './remote-ref.ts'
+import type { RuntimeError } from './runtime-error.ts'
+import type { Restored, SnapshotKeeper } from './snapshot-keeper.ts'
 import { firedEvent } from './timer-event.ts'
 import type { Act, Member, Part } from './turn.ts'
 
@@ -46,6 +48,8 @@ export type CellHost = {
   readonly clock: Clock
   /** The id of a new event; they grow with time. */
   newEventId(): string
+  /** Left out where actors wake by folding their whole streams. */
+  readonly snapshots?: SnapshotKeeper | undefined
   /** Those who watch the actor, if anybody does. */
   audience(id: string): Audience | undefined
   recordRefusal(refusal: Refusal): Promise<void>
@@ -80,6 +84,8 @@ export class Cell implements Member {
   busy = false
   correlationId = ''
   lastTime = 0
+  /** The version of its latest snapshot. */
+  kept = 0
   readonly #kin: Kin
   // Made when the first one is needed: most actors at rest have neither.
   #leaves: Leaves | undefined
@@ -111,24 +117,46 @@ export class Cell implements Member {
 
   /** Folds what is on disk, without effects; `resume` starts what is still owed. */
   async load(): Promise<void> {
+    const { store, snapshots } = this.#kin.host
+    const head = snapshots && (await store.head(this.id))
+    const kept = head && (await snapshots.load(this, head.version))
+    // What a snapshot does not lead to, the whole stream may.
+    if (kept !== undefined && (await this.#foldOn(kept)) === 'folded') return
+    const trouble = await this.#foldOn()
+    if (trouble !== 'folded') throw trouble
+  }
+
+  /** Folds what comes after a snapshot, or all there is; gives back what does not hold. */
+  async #foldOn(kept?: Restored): Promise<RuntimeError | 'folded'> {
     const { store } = this.#kin.host
-    const replayer = new Replayer(this.machine, this.id, { folder: this.folder })
+    const from = kept?.state.version ?? 0
+    const replayer = new Replayer(this.machine, this.id, { folder: this.folder, state: kept?.state })
+    let correlationId = kept?.correlationId
     let last: RecordedEvent | undefined
-    for await (const record of store.readStream(this.id)) {
+    // The event that the snapshot was made after is read once more: it must be the same one.
+    for await (const record of store.readStream(this.id, { fromVersion: Math.max(from, 1) })) {
+      if (record.version === from) {
+        if (record.hash !== kept?.hash) return diverged(record, 'its snapshot is of another event')
+        continue
+      }
       const replayed = replayer.take(record)
-      if (replayed.kind === 'diverged') throw diverged(record, replayed.reason, replayed.cause)
-      if (record.version === 1) this.correlationId = record.correlation_id
+      if (replayed.kind === 'diverged') return diverged(record, replayed.reason, replayed.cause)
+      correlationId ??= record.correlation_id
       last = record
     }
     const { state } = replayer
-    if (state === undefined || last === undefined) return
-    this.lastTime = Date.parse(last.timestamp)
+    if (state === undefined) return 'folded'
     const owed = await compareOwed(store, this.id, state)
     if (owed.kind === 'differs') {
-      throw diverged(last, `it owed [${owed.onDisk.join(', ')}] and owes [${owed.folded.join(', ')}] now`)
+      const how = `it owed [${owed.onDisk.join(', ')}] and owes [${owed.folded.join(', ')}] now`
+      return diverged(last ?? { stream_id: this.id, version: from, machine: this.machine.label }, how)
     }
+    this.correlationId = correlationId ?? ''
+    this.lastTime = last === undefined ? (kept?.time ?? 0) : Date.parse(last.timestamp)
+    this.kept = from
     this.decided = owed.state
     this.#published = owed.state
+    return 'folded'
   }
 
   /** Whether it is known, from the disk or by what was decided. */

@@ -10,6 +10,7 @@
 import type { AnyStateMachine, InputFrom } from 'xstate'
 import { createEventIds } from '../../eventstore/event-id.ts'
 import type { EventStore } from '../../eventstore/event-store.ts'
+import type { Snapshots } from '../../eventstore/snapshots.ts'
 import { Audience } from './audience.ts'
 import { isRecordableName } from './canonical.ts'
 import type { Cell, Receipt, SendOptions } from './cell.ts'
@@ -34,6 +35,7 @@ import { createForks, type Forks } from './forks.ts'
 import { Family, type FamilyHost } from './family.ts'
 import { FamilyRegistry } from './family-registry.ts'
 import { rootsWithMail } from './outbox.ts'
+import { SnapshotKeeper } from './snapshot-keeper.ts'
 import { streamsThatOwe } from './owed.ts'
 import { Postman } from './postman.ts'
 import { createRefusalLog, REFUSED_SUFFIX } from './refusal-log.ts'
@@ -114,6 +116,10 @@ export type EngineOptions = {
   readonly onWarning?: (message: string) => void
   /** Where the action `log` goes; default the console, as in XState. */
   readonly log?: (...values: unknown[]) => void
+  /** Where snapshots of actors are kept; opened when the first one is needed. Without it they fold whole streams. */
+  readonly openSnapshots?: (() => Promise<Snapshots>) | undefined
+  /** A snapshot of an actor is saved after that many events; default 100. */
+  readonly snapshotEvery?: number | undefined
   /** The store failed to write; actors that had something in it left memory. */
   readonly onStoreFailure?: (error: unknown) => void
 }
@@ -143,8 +149,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const parked = new Map<string, Parked>()
   const refusals = createRefusalLog({ store, clock, onError })
   const post = new Postman({ store, clock, onError, use: (root, take) => families.use(root, take) })
+  const { openSnapshots, snapshotEvery: every, onWarning = () => {} } = options
+  const snapshots = openSnapshots && new SnapshotKeeper({ open: openSnapshots, every, onError, onWarning })
   const host: FamilyHost = {
     post,
+    snapshots,
     store,
     clock,
     newEventId: createEventIds(Date.now),
@@ -273,6 +282,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     async close() {
       await families.close()
       await refusals.flush()
+      await snapshots?.close()
     },
   }
 }

@@ -11,6 +11,7 @@
  * I3. A child is a member from the turn in which it is born until the one in which it ends is published.
  */
 import type { AnyActorRef, AnyEventObject } from 'xstate'
+import type { RecordedEvent } from '../../eventstore/event.ts'
 import type { Entry, StreamAppend } from '../../eventstore/event-store.ts'
 import { recordedRef, type RecordedRef } from './actor-refs.ts'
 import { AwaitedMail } from './awaited-mail.ts'
@@ -108,11 +109,10 @@ export class Family implements Kin, Kinship {
 
   /** Folds what is on disk, without effects; `resume` starts what is still owed. */
   async load(): Promise<void> {
-    await this.root.load()
+    const [found] = await Promise.all([mailFor(this.host.store, this.id), this.root.load()])
     await this.#loadChildren(this.root)
     for (const { lastTime } of this.#all()) this.#lastTime = Math.max(this.#lastTime, lastTime)
-    this.#found = await mailFor(this.host.store, this.id)
-    this.#found = this.#found.filter(({ key }) => !this.host.post.isUnderWay(key))
+    this.#found = found.filter(({ key }) => !this.host.post.isUnderWay(key))
     for (const mail of this.#found) this.#awaited.add(mail, this.id)
   }
 
@@ -318,18 +318,28 @@ export class Family implements Kin, Kinship {
     const flight = this.#flights.depart(script, mails)
     const batch = dead.length > 0 ? { appends, entries, outcome: true } : { appends, entries }
     this.host.store.appendBatch(batch).then(
-      () => this.#written(flight),
+      ({ events }) => this.#written(flight, events),
       (error: unknown) => this.#break(error),
     )
     return flight
   }
 
-  #written(flight: Flight): void {
+  #written(flight: Flight, events: readonly RecordedEvent[]): void {
     flight.written = true
+    if (this.host.snapshots !== undefined) this.#keep(flight, events)
     try {
       this.#land()
     } catch (error) {
       this.#break(error)
+    }
+  }
+
+  /** Saves snapshots of those that are due. */
+  #keep({ script }: Flight, events: readonly RecordedEvent[]): void {
+    for (const { cell, state, announce } of script) {
+      if (!announce || this.host.snapshots?.isDue(state.version, cell.kept) !== true) continue
+      const last = events.find(({ stream_id, version }) => stream_id === cell.id && version === state.version)
+      if (last !== undefined && this.host.snapshots.save(cell, state, last)) cell.kept = state.version
     }
   }
 

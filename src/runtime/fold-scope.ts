@@ -154,9 +154,14 @@ export class FoldScope {
   nameChild(ref: AnyActorRef, durable: boolean): string {
     const key = `${this.#self.sessionId}:${this.#version}:${this.records.length}`
     const address = durable ? childAddress(key) : key
+    this.adopt(ref, address, durable)
+    return address
+  }
+
+  /** Makes a reference the one to the child at this address. */
+  adopt(ref: AnyActorRef, address: string, durable: boolean): void {
     Object.assign(ref, { sessionId: address, toJSON: () => recordedRef(ref.id, address) })
     if (durable) markDurable(ref)
-    return address
   }
 
   /** Asks for an actor that is not among the children; what is answered goes on the record. */
@@ -261,6 +266,11 @@ class FoldSelf {
   toJSON(): object {
     return recordedRef(this.id, this.sessionId)
   }
+}
+
+/** Whether this is what a machine knows as `self`. */
+export function isSelf(value: object): boolean {
+  return value instanceof FoldSelf
 }
 
 /** What a machine and its children know as `system`. */

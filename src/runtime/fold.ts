@@ -11,6 +11,7 @@ import type { CellState, ChildRecord, ParentLink, TimerRecord } from './cell-sta
 import { isChildAddress } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { FoldScope, type LiveSelf, type Reads } from './fold-scope.ts'
+import { unpackState, type PackedState } from './packed-state.ts'
 import { settle, type Accepted } from './step-effects.ts'
 import type { Step } from './step.ts'
 import { whyNot, type WhyNot } from './why-not.ts'
@@ -30,6 +31,8 @@ export type FoldOutcome = Accepted | WhyNot
 
 export type Folder = {
   fold(state: CellState | undefined, envelope: FoldEnvelope): FoldOutcome
+  /** The state that was packed at a version of the stream, to go on from. */
+  restore(packed: PackedState, version: number): CellState
 }
 
 const UNBORN: Omit<CellState, 'snapshot'> = {
@@ -42,16 +45,34 @@ const UNBORN: Omit<CellState, 'snapshot'> = {
 
 /** A fold for one stream. `live` lets the machine's `self` answer; a replay goes without. */
 export function createFolder(machine: DurableMachine, streamId: string, live?: LiveSelf): Folder {
-  const at: FoldContext = { machine, streamId, scope: new FoldScope(streamId, live) }
-  return {
-    fold(state, envelope) {
-      at.scope.begin(state, envelope.version, envelope.event[READS_FIELD] as Reads | undefined)
-      try {
-        return state === undefined ? foldFirst(at, envelope) : foldNext(at, state, envelope)
-      } finally {
-        at.scope.end()
-      }
-    },
+  return new StreamFolder(machine, streamId, new FoldScope(streamId, live))
+}
+
+/** One object with methods: there is one of them for each actor. */
+class StreamFolder implements Folder, FoldContext {
+  readonly machine: DurableMachine
+  readonly streamId: string
+  readonly scope: FoldScope
+
+  constructor(machine: DurableMachine, streamId: string, scope: FoldScope) {
+    this.machine = machine
+    this.streamId = streamId
+    this.scope = scope
+  }
+
+  fold(state: CellState | undefined, envelope: FoldEnvelope): FoldOutcome {
+    const { scope } = this
+    scope.begin(state, envelope.version, envelope.event[READS_FIELD] as Reads | undefined)
+    try {
+      return state === undefined ? foldFirst(this, envelope) : foldNext(this, state, envelope)
+    } finally {
+      scope.end()
+    }
+  }
+
+  restore(packed: PackedState, version: number): CellState {
+    const { machine, scope } = this
+    return unpackState(packed, { version, machine, scope })
   }
 }
 

@@ -28,6 +28,8 @@ export function heldHost<THost extends CellHost>(host: THost, id: string): THost
   return {
     ...host,
     store: heldStore(host.store, id),
+    // What it would keep is of a world that ends with the pause.
+    snapshots: undefined,
     clock: { now: () => host.clock.now(), setTimeout: () => undefined, clearTimeout: () => {} },
   }
 }

@@ -21,6 +21,8 @@ export interface Member {
   part: Part | undefined
   mail: Mail[] | undefined
   busy: boolean
+  /** The version of its latest snapshot. */
+  kept: number
   publish(act: Act): void
 }
 

@@ -2,7 +2,13 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach } from 'vitest'
 import type { AnyStateMachine } from 'xstate'
-import { createMemoryEventStore, type EventStore, type RecordedEvent } from '../../eventstore/index.ts'
+import {
+  createMemoryEventStore,
+  createMemorySnapshots,
+  type EventStore,
+  type RecordedEvent,
+  type Snapshots,
+} from '../../eventstore/index.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { createEngine, type Engine } from '../../src/runtime/engine.ts'
 import { createTestClock } from '../../src/testing/test-clock.ts'
@@ -15,6 +21,15 @@ export type Opened = Engine & {
 }
 
 const opened: Engine[] = []
+
+/** What snapshots there are beside a store, which outlive an engine as the store does. */
+const snapshots = new WeakMap<EventStore, Snapshots>()
+
+function snapshotsOf(store: EventStore): Snapshots {
+  const known = snapshots.get(store) ?? createMemorySnapshots()
+  snapshots.set(store, known)
+  return known
+}
 
 afterEach(async () => {
   for (const engine of opened.splice(0)) await engine.close()
@@ -35,6 +50,9 @@ export async function openEngine(options: {
     store,
     clock,
     machines: options.machines,
+    // Often, so that whatever is tested here is tested on actors that were woken from snapshots as well.
+    openSnapshots: async () => snapshotsOf(store),
+    snapshotEvery: 2,
     onError: (error) => errors.push(error),
     onWarning: (warning) => warnings.push(warning),
     log: (...values) => logged.push(values),

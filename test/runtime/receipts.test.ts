@@ -322,7 +322,7 @@ describe('what an actor owes to a machine that is not there', () => {
         id: 'd',
         code: 'ACTOR_DIVERGED',
         reason: expect.stringContaining(
-          'Event 2 ("go") of "d" does not replay: it led to "b" and leads to "c" now',
+          'Event 2 ("go") of "d" does not replay: it leads to "c" now, and led to "b"',
         ) as string,
       },
     ])
