@@ -3,7 +3,6 @@ import { setMaxListeners } from 'node:events'
 import { resolve, join, basename, dirname } from 'node:path'
 import { destination, pino } from 'pino'
 import type { AnyStateMachine } from 'xstate'
-import { z } from 'zod'
 import type { EventStore } from '../eventstore/event-store.ts'
 import { openLevelEventStore, openLevelSnapshots } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
@@ -15,7 +14,6 @@ import { toolCallMachine } from '../machines/tool-call.machine.ts'
 import { admitRun } from './agents/admission.ts'
 import { createAgentRegistry } from './agents/agent-registry.ts'
 import { createAgentService, type AgentService } from './agents/agent-service.ts'
-import type { AnyAgentDefinition } from './agents/define-agent.ts'
 import type { Tool } from './agents/define-tool.ts'
 import { answerQuestion, type PermissionQuestion } from './agents/permission-question.ts'
 import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
@@ -27,14 +25,14 @@ import { createCommandPort } from './command-port.ts'
 import type { PermissionExplanation } from './permissions/explain-permission.ts'
 import { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
-import type { PermissionHook } from './permissions/permission-hook.ts'
 import { leafLogic } from './runtime/callback-logic.ts'
 import type { Receipt, SendOptions } from './runtime/cell.ts'
 import { newUuidId, systemClock, type Clock, type NewId } from './runtime/clock.ts'
-import type { RecordedDeadLetter } from './runtime/dead-letters.ts'
+import type { DeadLetters } from './runtime/dead-letter-desk.ts'
 import type { DurableActor } from './runtime/durable-actor.ts'
 import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
 import { createEngine, type Engine, type Parked, type SpawnOptions } from './runtime/engine.ts'
+import { asRegistered, type MachineWithPolicies } from './runtime/policies.ts'
 import { RuntimeError } from './runtime/runtime-error.ts'
 import { checkedInput } from './sessions/input.ts'
 import { openDirectory } from './sessions/directory.ts'
@@ -47,53 +45,11 @@ import {
   type KeeperTimes,
   type SessionKeeper,
 } from './sessions/session-keeper.ts'
+import { optionsSchema, type RuntimeOptions } from './runtime-options.ts'
 import { createSessionService, type SessionService } from './sessions/session-service.ts'
 import { createSpawnRules, DEFAULT_SPAWN_LIMITS, type SpawnLimits } from './sessions/spawn-rules.ts'
 
-export type RuntimeOptions = {
-  /** The project's folder, e.g. `.project`; the log lives in `log/` below it. Without it, everything is in memory. */
-  readonly path?: string
-  /** A store of your own instead. */
-  readonly store?: EventStore
-  readonly machines?: readonly AnyStateMachine[]
-  readonly agents?: readonly AnyAgentDefinition[]
-  /** The tools that handlers call; each has a name of its own. */
-  readonly tools?: readonly Tool[]
-  readonly hooks?: Readonly<Record<string, PermissionHook>> | PermissionHookRegistry
-  /** Groups sessions; default the name of the folder that holds `path`. */
-  readonly project?: string
-  /** Whether `agentctl` may attach while this process has the log open; default true for a log in a folder. */
-  readonly attach?: boolean
-  /** Workagents at work at once; default 8. */
-  readonly maxConcurrent?: number
-  /** What roles may do, and the code that works for their sessions; what is left out is as by default. */
-  readonly roles?: readonly RoleDefinition[]
-  /** How deep and how wide sessions and agents may start others. */
-  readonly limits?: Partial<SpawnLimits>
-  /** Refuses handoffs that leave out what their kind has to say; default false. */
-  readonly strictHandoffs?: boolean
-  /** When sessions at work are reminded and paused. */
-  readonly keeper?: Partial<KeeperTimes>
-  /** What one hook may take, in ms; default 10,000. */
-  readonly hookTimeoutMs?: number
-  /** A snapshot of an actor is saved beside the log after that many of its events; default 100. */
-  readonly snapshotEvery?: number
-  readonly clock?: Clock
-  readonly newId?: NewId
-  /** Structured logs, e.g. of pino: trouble, and at level `debug` every event; default: warnings and errors on stderr. */
-  readonly logger?: RuntimeLogger
-  /** Trouble that no caller awaits; default: an error for the logger. */
-  readonly onError?: (error: unknown) => void
-}
-
-const optionsSchema = z.looseObject({
-  path: z.string().min(1).optional(),
-  maxConcurrent: z.number().int().positive().optional(),
-  hookTimeoutMs: z.number().positive().optional(),
-  attach: z.boolean().optional(),
-  snapshotEvery: z.number().int().positive().optional(),
-  project: z.string().min(1).optional(),
-})
+export type { RuntimeOptions } from './runtime-options.ts'
 
 /** A running system: the doors that everything outside goes through. */
 export interface Runtime extends History {
@@ -108,8 +64,10 @@ export interface Runtime extends History {
   readonly clock: Clock
   /** Actors that wait for something only a person can give. */
   readonly parked: readonly Parked[]
-  /** Mail between actors that nobody took, the oldest first: its target has ended, or never was. */
-  deadLetters(): Promise<readonly RecordedDeadLetter[]>
+  /** What was given up on: mail that nobody took, actions whose attempts have all failed. */
+  readonly deadLetters: DeadLetters
+  /** Named actions that are owed: which there are, and what a person says of those in doubt. */
+  readonly effects: Engine['effects']
   spawn<TMachine extends AnyStateMachine>(
     machine: TMachine,
     options: SpawnOptions<TMachine>,
@@ -180,7 +138,9 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
 }
 
 type Parts = {
-  readonly machines?: readonly AnyStateMachine[]
+  readonly machines?: readonly (AnyStateMachine | MachineWithPolicies)[]
+  readonly random?: () => number
+  readonly graceMs?: number
   readonly clock: Clock
   readonly newId: NewId
   readonly logger: RuntimeLogger
@@ -245,6 +205,8 @@ async function compose(parts: Parts): Promise<Runtime> {
       closing.abort(error)
     },
     machines,
+    ...(parts.random !== undefined && { random: parts.random }),
+    ...(parts.graceMs !== undefined && { graceMs: parts.graceMs }),
   })
   const stopLogging = logEvents(store, logger)
   const directory = await openDirectory(store, onError)
@@ -285,7 +247,8 @@ async function compose(parts: Parts): Promise<Runtime> {
     get parked() {
       return [...engine.parked, ...directory.current().flatMap(parkedRun)]
     },
-    deadLetters: () => engine.deadLetters(),
+    deadLetters: engine.deadLetters,
+    effects: engine.effects,
     spawn: (machine, spawn) => engine.spawn(machine, spawn),
     get: (machine, id) => engine.get(machine, id),
     send: (id, event, send) => engine.send(id, event, send),
@@ -295,7 +258,7 @@ async function compose(parts: Parts): Promise<Runtime> {
         ? { accepted: false, version: 0, reason: `no actor "${id}"` }
         : found.actor.stop()
     },
-    ...createHistory({ engine, machines, newId }),
+    ...createHistory({ engine, machines: machines.map((one) => asRegistered(one).machine), newId }),
     explainPermission: (question) =>
       answerQuestion(
         {

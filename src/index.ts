@@ -6,10 +6,23 @@ export type { ForkOptions, VerifyOptions } from './history.ts'
 export type { Receipt, SendOptions } from './runtime/cell.ts'
 export type { Clock, NewId } from './runtime/clock.ts'
 export type { RecordedDeadLetter } from './runtime/dead-letters.ts'
+export type { DeadLetters } from './runtime/dead-letter-desk.ts'
 export type { DurableActor } from './runtime/durable-actor.ts'
 export type { RuntimeLogger } from './runtime/event-logger.ts'
 export type { Parked, SpawnOptions } from './runtime/engine.ts'
 export type { Fork } from './runtime/fork-copy.ts'
+export type { EffectSettlement, ListedEffect } from './runtime/effects.ts'
+export { effectOf, withPolicies } from './runtime/policies.ts'
+export type {
+  ActorPolicy,
+  EffectAnswer,
+  EffectArgs,
+  EffectPolicy,
+  EffectRun,
+  MachinePolicies,
+  MachineWithPolicies,
+} from './runtime/policies.ts'
+export type { RetryPolicy } from './runtime/retry-policy.ts'
 export { RuntimeError } from './runtime/runtime-error.ts'
 export type { RuntimeErrorCode } from './runtime/runtime-error.ts'
 

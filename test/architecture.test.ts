@@ -77,6 +77,13 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'eventstore/',
   ],
   'src/history.ts': ['src/query/', 'src/runtime/', 'src/sessions/'],
+  'src/runtime-options.ts': [
+    'src/agents/',
+    'src/permissions/',
+    'src/sessions/',
+    'src/runtime/',
+    'eventstore/',
+  ],
   'src/create-runtime.ts': ['src/', 'machines/', 'actors/', 'eventstore/'],
   'src/index.ts': ['src/', 'machines/'],
 }

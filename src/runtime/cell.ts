@@ -23,7 +23,7 @@ import {
   type CanonicalEvent,
 } from './canonical.ts'
 import { actionFailed, actorFailed, diverged, stateless, stoppedByParent } from './cell-errors.ts'
-import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
+import type { CellState, ChildRecord, Effect, RawAction, TimerRecord } from './cell-state.ts'
 import type { Clock } from './clock.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { createFolder, type Folder } from './fold.ts'
@@ -32,6 +32,7 @@ import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
 import { STOP, type Mail } from './mail.ts'
 import { compareOwed } from './owed.ts'
+import { intended, type OwedEffect } from './owed-effect.ts'
 import { Replayer } from './replay.ts'
 import type { Answer, Receipt, Refusal, SendOptions } from './receipt.ts'
 import { isDurable } from './remote-ref.ts'
@@ -53,6 +54,8 @@ export type CellHost = {
   /** Those who watch the actor, if anybody does. */
   audience(id: string): Audience | undefined
   recordRefusal(refusal: Refusal): Promise<void>
+  /** Who carries out what is owed. */
+  readonly effects: { begin(owed: OwedEffect, action: RawAction): void }
   onError(error: unknown): void
   log(...values: unknown[]): void
 }
@@ -294,6 +297,11 @@ export class Cell implements Member {
   }
 
   #act({ key, action }: Extract<Effect, { kind: 'action' }>): void {
+    const owed = intended(action)
+    if (owed !== undefined) {
+      this.#kin.host.effects.begin(owed, action)
+      return
+    }
     const fail = (error: unknown): void =>
       this.#kin.host.onError(actionFailed({ id: this.id, key, type: action.type }, error))
     try {

@@ -2,6 +2,7 @@
 import type { AnyActorLogic, AnyStateMachine } from 'xstate'
 import { assertDurable, kindOf, nodesOf, transitionsOf } from './assert-durable.ts'
 import { childStub } from './fold-scope.ts'
+import { assertNamed, assertPolicies, type MachinePolicies } from './policies.ts'
 import { RuntimeError } from './runtime-error.ts'
 
 /** Logic as the engine keeps it: `original` has the real implementations, `foldable` has stubs for children. */
@@ -15,6 +16,8 @@ export type DurableMachine = {
   readonly foldable: AnyStateMachine
   /** The logic of children that have streams of their own, by the name the machine has for it. */
   readonly children: ReadonlyMap<string, DurableMachine>
+  /** What it was registered with. */
+  readonly policies: MachinePolicies
   /** What works but is better named, for the log. */
   readonly warnings: readonly string[]
 }
@@ -25,10 +28,12 @@ const MAX_MICROSTEPS = 10_000
 /**
  * Checks a machine, and the machines that it may start as its children, and prepares them for the fold.
  *
- * @throws RuntimeError `MACHINE_NOT_DURABLE`, naming the state and the reason
+ * @throws RuntimeError `MACHINE_NOT_DURABLE`, naming the state and the reason; `INPUT_INVALID` for policies that are
+ * not about it
  */
-export function durableMachine(machine: AnyStateMachine): DurableMachine {
-  return prepare(machine, machine.id, new Map())
+export function durableMachine(machine: AnyStateMachine, policies: MachinePolicies = {}): DurableMachine {
+  assertPolicies(policies, machine.id)
+  return prepare(machine, { name: machine.id, policies, known: new Map() })
 }
 
 /** The machine and all that it may start, each once. */
@@ -38,12 +43,14 @@ export function withDescendants(machine: DurableMachine): DurableMachine[] {
   return [...all]
 }
 
-/** `known`: logic that leads to itself again is prepared once, under the name by which it was met first. */
-function prepare(
-  machine: AnyStateMachine,
-  name: string,
-  known: Map<AnyActorLogic, DurableMachine>,
-): DurableMachine {
+type Preparing = {
+  readonly name: string
+  readonly policies: MachinePolicies
+  /** Logic that leads to itself again is prepared once, under the name by which it was met first. */
+  readonly known: Map<AnyActorLogic, DurableMachine>
+}
+
+function prepare(machine: AnyStateMachine, { name, policies, known }: Preparing): DurableMachine {
   const warnings = assertDurable(machine)
   const stubs: Record<string, AnyActorLogic> = {}
   const children = new Map<string, DurableMachine>()
@@ -61,8 +68,10 @@ function prepare(
     original: machine,
     foldable,
     children,
+    policies,
     warnings,
   }
+  assertNamed(durable)
   known.set(machine, durable)
   for (const [src, logic] of actors) {
     const kind = kindOf(logic)
@@ -70,7 +79,11 @@ function prepare(
     const child =
       known.get(logic) ??
       (kind === 'machine'
-        ? prepare(logic as AnyStateMachine, `${name}/${src}`, new Map(known))
+        ? prepare(logic as AnyStateMachine, {
+            name: `${name}/${src}`,
+            policies: policies.actors?.[src] ?? {},
+            known: new Map(known),
+          })
         : prepareTransition(logic, `${name}/${src}`))
     children.set(src, child)
   }
@@ -89,6 +102,7 @@ function prepareTransition(logic: AnyActorLogic, name: string): DurableMachine {
     original: machine,
     foldable: machine,
     children: none,
+    policies: {},
     warnings: [],
   }
 }

@@ -32,7 +32,7 @@ export function noActor(id: string): RuntimeError {
 export function invalidId(id: unknown, longest: number): RuntimeError {
   return new RuntimeError('INPUT_INVALID', {
     happened: `${typeof id === 'string' ? JSON.stringify(id.slice(0, 80)) : `A ${typeof id}`} cannot be the id of an actor.`,
-    expected: `1 to ${longest} printable characters that neither begin with "machine/" nor end with "~refused", "~fork", "~dead" or ":<number>:<number>", as children do.`,
+    expected: `1 to ${longest} printable characters that neither begin with "machine/" nor end with "~refused", "~fork", "~dead", "~effects" or ":<number>:<number>", as children do.`,
     todo: 'Choose another id; nothing was written.',
   })
 }

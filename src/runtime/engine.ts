@@ -16,7 +16,8 @@ import { isRecordableName } from './canonical.ts'
 import type { Cell, Receipt, SendOptions } from './cell.ts'
 import { isChildAddress, rootOf } from './child-address.ts'
 import type { Clock } from './clock.ts'
-import { DEAD_SUFFIX, deadLetters, type RecordedDeadLetter } from './dead-letters.ts'
+import { createDeadLetters, type DeadLetters } from './dead-letter-desk.ts'
+import { DEAD_SUFFIX } from './dead-letters.ts'
 import { DEFINITION_PREFIX, recordDefinition } from './definition.ts'
 import { durableActor, type ActorHost, type DurableActor } from './durable-actor.ts'
 import { durableMachine, withDescendants, type DurableMachine } from './durable-machine.ts'
@@ -30,13 +31,17 @@ import {
   unknownMachine,
   unregisteredMachine,
 } from './engine-errors.ts'
+import { EffectSelf } from './effect-self.ts'
+import { Effects, type ListedEffect } from './effects.ts'
 import { FORK_SUFFIX } from './fork-link.ts'
 import { createForks, type Forks } from './forks.ts'
 import { Family, type FamilyHost } from './family.ts'
 import { FamilyRegistry } from './family-registry.ts'
 import { rootsWithMail } from './outbox.ts'
 import { SnapshotKeeper } from './snapshot-keeper.ts'
+import { EFFECTS_SUFFIX } from './owed-effect.ts'
 import { streamsThatOwe } from './owed.ts'
+import { asRegistered, type MachineWithPolicies } from './policies.ts'
 import { Postman } from './postman.ts'
 import { createRefusalLog, REFUSED_SUFFIX } from './refusal-log.ts'
 
@@ -101,8 +106,10 @@ export interface Engine {
   readonly parked: readonly Parked[]
   /** Actors that were begun from a part of others. */
   readonly forks: Forks
-  /** Mail between actors that nobody took, the oldest first: its target has ended, or never was. */
-  deadLetters(): Promise<readonly RecordedDeadLetter[]>
+  /** What was given up on. */
+  readonly deadLetters: DeadLetters
+  /** Named actions that are owed. */
+  readonly effects: Pick<Effects, 'list' | 'settle'>
   onError(error: unknown): void
   /** Stops what runs, finishes what is being written. */
   close(): Promise<void>
@@ -110,8 +117,12 @@ export interface Engine {
 
 export type EngineOptions = {
   readonly store: EventStore
-  readonly machines: readonly AnyStateMachine[]
+  readonly machines: readonly (AnyStateMachine | MachineWithPolicies)[]
   readonly clock: Clock
+  /** Draws from 0 to 1, for delays; default `Math.random`. */
+  readonly random?: () => number
+  /** How long `close` waits for effects that run, in ms of real time; default 2,000. */
+  readonly graceMs?: number
   readonly onError: (error: unknown) => void
   readonly onWarning?: (message: string) => void
   /** Where the action `log` goes; default the console, as in XState. */
@@ -132,14 +143,17 @@ export type EngineOptions = {
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { store, clock, onError } = options
   const machines = new Map<string, DurableMachine>()
-  for (const machine of options.machines) {
-    const durable = durableMachine(machine)
+  for (const given of options.machines) {
+    const { machine, ...policies } = asRegistered(given)
+    const durable = durableMachine(machine, policies)
     if (machines.has(durable.name)) throw duplicateMachine(durable.name)
     machines.set(durable.name, durable)
   }
   // All of them hold, so that a machine that does not leaves nothing behind.
+  const byName = new Map<string, DurableMachine>()
   for (const durable of machines.values()) {
     for (const one of withDescendants(durable)) {
+      byName.set(one.name, one)
       for (const warning of one.warnings) options.onWarning?.(`${one.label}: ${warning}`)
       if (one.kind === 'machine') await recordDefinition(store, one)
     }
@@ -151,8 +165,23 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const post = new Postman({ store, clock, onError, use: (root, take) => families.use(root, take) })
   const { openSnapshots, snapshotEvery: every, onWarning = () => {} } = options
   const snapshots = openSnapshots && new SnapshotKeeper({ open: openSnapshots, every, onError, onWarning })
+  const effects = new Effects({
+    store,
+    clock,
+    onError,
+    random: options.random ?? Math.random,
+    graceMs: options.graceMs ?? 2_000,
+    machine: (name) => byName.get(name),
+    self: (id) =>
+      new EffectSelf(id, {
+        snapshot: () => families.live.get(rootOf(id))?.member(id)?.shown,
+        send: (to, event) =>
+          void useExisting(to, (cell) => cell.sendOutcome(event, { source: to })).catch(onError),
+      }).ref,
+  })
   const host: FamilyHost = {
     post,
+    effects,
     snapshots,
     store,
     clock,
@@ -180,7 +209,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     return family
   }
   const families: FamilyRegistry = new FamilyRegistry(load)
-  const forks = createForks({ store, machines, families: () => families, assertId })
+  const forks = createForks({ store, machines, effects, families: () => families, assertId })
 
   const registered = (machine: AnyStateMachine): DurableMachine => {
     const durable = machines.get(machine.id)
@@ -233,9 +262,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onError,
     forks,
     get parked() {
-      return [...parked.values()]
+      return [...parked.values(), ...effects.list().flatMap(parkedEffect)]
     },
-    deadLetters: () => deadLetters(store),
+    deadLetters: createDeadLetters({ store, clock, effects, post }),
+    effects,
     async spawn(machine, spawn) {
       const durable = registered(machine)
       assertId(spawn.id)
@@ -265,6 +295,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     send: (id, event, sendOptions) => useExisting(id, (cell) => cell.send(event, sendOptions)),
     sendOutcome: (id, event, sendOptions) => useExisting(id, (cell) => cell.sendOutcome(event, sendOptions)),
     async recover() {
+      await effects.recover()
       const owing = [...new Set([...(await streamsThatOwe(store)), ...(await rootsWithMail(store))])]
       const wakeNext = async (): Promise<void> => {
         for (let id = owing.shift(); id !== undefined; id = owing.shift()) {
@@ -281,10 +312,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     async close() {
       await families.close()
+      await effects.close()
       await refusals.flush()
       await snapshots?.close()
     },
   }
+}
+
+/** An effect that waits for a person, or for code. */
+function parkedEffect({ stream_id: id, state, reason }: ListedEffect): Parked[] {
+  if (state !== 'asked' && state !== 'unregistered') return []
+  const code = state === 'asked' ? 'EFFECT_IN_DOUBT' : 'EFFECT_UNREGISTERED'
+  return [{ id, code, reason: reason ?? '' }]
 }
 
 function assertId(id: unknown): void {
@@ -298,6 +337,7 @@ function isRootId(id: unknown): id is string {
     !id.endsWith(REFUSED_SUFFIX) &&
     !id.endsWith(FORK_SUFFIX) &&
     !id.endsWith(DEAD_SUFFIX) &&
+    !id.endsWith(EFFECTS_SUFFIX) &&
     !isChildAddress(id)
   )
 }

@@ -27,6 +27,7 @@ import { Flights, type Flight } from './flights.ts'
 import type { FoldOutcome } from './fold.ts'
 import type { Mail } from './mail.ts'
 import { keepMail, mailFor, type KeptMail } from './outbox.ts'
+import { intentRecords } from './owed-effect.ts'
 import type { Answer, Receipt, SendOptions } from './receipt.ts'
 import { Sender } from './sender.ts'
 import { recordsOf, type Member } from './turn.ts'
@@ -310,6 +311,11 @@ export class Family implements Kin, Kinship {
       this.#awaited.add(kept.mail, this.id)
       return kept.mail
     })
+    const intents = intentRecords(script, parts, time)
+    if (intents !== undefined) {
+      appends.push(...intents.appends)
+      entries.push(...intents.entries)
+    }
     for (const letter of dead) {
       const buried = buryMail(letter, time)
       appends.push(buried.append)

@@ -18,12 +18,12 @@ export function heldMachine(machine: DurableMachine): DurableMachine {
   const names = Object.keys(machine.original.implementations.actors)
   const actors = Object.fromEntries(names.map((name) => [name, INERT]))
   const original: AnyStateMachine = machine.original.provide({ actors } as never)
-  const held = { ...durableMachine(machine.original), original }
+  const held = { ...durableMachine(machine.original, machine.policies), original }
   holdActions(held.foldable)
   return held
 }
 
-/** The engine as a paused fork sees it: alarms never ring, what is owed waits apart. */
+/** The engine as a paused fork sees it: alarms never ring, no effect begins, what is owed waits apart. */
 export function heldHost<THost extends CellHost>(host: THost, id: string): THost {
   return {
     ...host,
@@ -31,6 +31,7 @@ export function heldHost<THost extends CellHost>(host: THost, id: string): THost
     // What it would keep is of a world that ends with the pause.
     snapshots: undefined,
     clock: { now: () => host.clock.now(), setTimeout: () => undefined, clearTimeout: () => {} },
+    effects: { begin: () => {} },
   }
 }
 

@@ -40,6 +40,7 @@ export type ForksHost = {
   /** By name. */
   readonly machines: ReadonlyMap<string, DurableMachine>
   readonly families: () => FamilyRegistry
+  readonly effects: { recover(id: string): Promise<void> }
   /** @throws RuntimeError `INPUT_INVALID` for what cannot be the id of an actor. */
   assertId(id: string): void
 }
@@ -58,6 +59,7 @@ export function createForks(engine: ForksHost): Forks {
       entries: [pausedEntry(id), ...(await releasedEntries(store, id))],
     })
     ;(await pausedNow()).delete(id)
+    await engine.effects.recover(id)
   }
   const wake = (id: string): Promise<void> => families().use(id, () => undefined)
 

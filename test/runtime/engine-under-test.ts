@@ -11,6 +11,7 @@ import {
 } from '../../eventstore/index.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { createEngine, type Engine } from '../../src/runtime/engine.ts'
+import type { MachineWithPolicies } from '../../src/runtime/policies.ts'
 import { createTestClock } from '../../src/testing/test-clock.ts'
 
 export type Opened = Engine & {
@@ -37,9 +38,11 @@ afterEach(async () => {
 
 /** An engine that has recovered, and that is closed after the test. */
 export async function openEngine(options: {
-  readonly machines: readonly AnyStateMachine[]
+  readonly machines: readonly (AnyStateMachine | MachineWithPolicies)[]
   readonly store?: EventStore
   readonly clock?: Clock
+  readonly random?: () => number
+  readonly graceMs?: number
 }): Promise<Opened> {
   const clock = options.clock ?? createTestClock()
   const store = options.store ?? createMemoryEventStore({ clock: () => clock.now() })
@@ -53,6 +56,8 @@ export async function openEngine(options: {
     // Often, so that whatever is tested here is tested on actors that were woken from snapshots as well.
     openSnapshots: async () => snapshotsOf(store),
     snapshotEvery: 2,
+    random: options.random ?? (() => 0),
+    graceMs: options.graceMs ?? 0,
     onError: (error) => errors.push(error),
     onWarning: (warning) => warnings.push(warning),
     log: (...values) => logged.push(values),
@@ -63,7 +68,10 @@ export async function openEngine(options: {
 }
 
 /** Closes an engine and opens the next one over its store. */
-export async function reopen(engine: Engine, machines: readonly AnyStateMachine[]): Promise<Opened> {
+export async function reopen(
+  engine: Engine,
+  machines: readonly (AnyStateMachine | MachineWithPolicies)[],
+): Promise<Opened> {
   await engine.close()
   return openEngine({ machines, store: engine.store, clock: engine.clock })
 }

@@ -1,0 +1,65 @@
+/** What a runtime is made of: the options of `createRuntime`, and the check at the door. */
+import type { AnyStateMachine } from 'xstate'
+import { z } from 'zod'
+import type { EventStore } from '../eventstore/event-store.ts'
+import type { AnyAgentDefinition } from './agents/define-agent.ts'
+import type { Tool } from './agents/define-tool.ts'
+import type { PermissionHookRegistry } from './permissions/hook-registry.ts'
+import type { PermissionHook } from './permissions/permission-hook.ts'
+import type { Clock, NewId } from './runtime/clock.ts'
+import type { RuntimeLogger } from './runtime/event-logger.ts'
+import type { MachineWithPolicies } from './runtime/policies.ts'
+import type { RoleDefinition } from './sessions/roles.ts'
+import type { KeeperTimes } from './sessions/session-keeper.ts'
+import type { SpawnLimits } from './sessions/spawn-rules.ts'
+
+export type RuntimeOptions = {
+  /** The project's folder, e.g. `.project`; the log lives in `log/` below it. Without it, everything is in memory. */
+  readonly path?: string
+  /** A store of your own instead. */
+  readonly store?: EventStore
+  /** What actors are spawned of; `withPolicies` says what is owed and what is tried again. */
+  readonly machines?: readonly (AnyStateMachine | MachineWithPolicies)[]
+  readonly agents?: readonly AnyAgentDefinition[]
+  /** The tools that handlers call; each has a name of its own. */
+  readonly tools?: readonly Tool[]
+  readonly hooks?: Readonly<Record<string, PermissionHook>> | PermissionHookRegistry
+  /** Groups sessions; default the name of the folder that holds `path`. */
+  readonly project?: string
+  /** Whether `agentctl` may attach while this process has the log open; default true for a log in a folder. */
+  readonly attach?: boolean
+  /** Workagents at work at once; default 8. */
+  readonly maxConcurrent?: number
+  /** What roles may do, and the code that works for their sessions; what is left out is as by default. */
+  readonly roles?: readonly RoleDefinition[]
+  /** How deep and how wide sessions and agents may start others. */
+  readonly limits?: Partial<SpawnLimits>
+  /** Refuses handoffs that leave out what their kind has to say; default false. */
+  readonly strictHandoffs?: boolean
+  /** When sessions at work are reminded and paused. */
+  readonly keeper?: Partial<KeeperTimes>
+  /** What one hook may take, in ms; default 10,000. */
+  readonly hookTimeoutMs?: number
+  /** A snapshot of an actor is saved beside the log after that many of its events; default 100. */
+  readonly snapshotEvery?: number
+  readonly clock?: Clock
+  readonly newId?: NewId
+  /** Draws from 0 to 1, for the delays of what is tried again; default `Math.random`. */
+  readonly random?: () => number
+  /** How long `close` waits for actions that are being run, in ms of real time; default 2,000. */
+  readonly graceMs?: number
+  /** Structured logs, e.g. of pino: trouble, and at level `debug` every event; default: warnings and errors on stderr. */
+  readonly logger?: RuntimeLogger
+  /** Trouble that no caller awaits; default: an error for the logger. */
+  readonly onError?: (error: unknown) => void
+}
+
+export const optionsSchema = z.looseObject({
+  path: z.string().min(1).optional(),
+  maxConcurrent: z.number().int().positive().optional(),
+  hookTimeoutMs: z.number().positive().optional(),
+  attach: z.boolean().optional(),
+  snapshotEvery: z.number().int().positive().optional(),
+  graceMs: z.number().nonnegative().optional(),
+  project: z.string().min(1).optional(),
+})
