@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import { EventStoreError } from './errors.ts'
 import type { NewEvent } from './event.ts'
-import type { AtomicBatch, ExpectedVersion } from './event-store.ts'
+import type { AtomicBatch, ExpectedVersion, StreamAppend } from './event-store.ts'
 
 const MAX_NAME = 512
 
@@ -17,12 +17,15 @@ const CONTROL = /[\u0000-\u001f\u007f]/
 const ILL_FORMED = /\p{Surrogate}/u
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
+/** What a name seldom has, and must not have but in pairs of surrogates. */
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const SUSPECT = /[\u0000-\u001f\u007f\ud800-\udfff]/
+
 const isName = (value: unknown): value is string =>
   typeof value === 'string' &&
   value.length > 0 &&
   value.length <= MAX_NAME &&
-  !CONTROL.test(value) &&
-  !ILL_FORMED.test(value)
+  (!SUSPECT.test(value) || (!CONTROL.test(value) && !ILL_FORMED.test(value)))
 
 const name = z
   .string()
@@ -75,6 +78,9 @@ const isOptionalTimestamp = (value: unknown): boolean =>
   value === undefined ||
   (typeof value === 'string' && TIMESTAMP.test(value) && !Number.isNaN(Date.parse(value)))
 
+const isOptionalSchemaVersion = (value: unknown): boolean =>
+  value === undefined || (Number.isSafeInteger(value) && Number(value) > 0)
+
 const KNOWN_FIELDS = new Set(Object.keys(newEvent.shape))
 
 const isPlainlyAnEvent = (event: NewEvent): boolean => {
@@ -87,7 +93,7 @@ const isPlainlyAnEvent = (event: NewEvent): boolean => {
     isOptionalString(event.source_agent) &&
     isOptionalString(event.correlation_id) &&
     (event.causation_id === null || isOptionalString(event.causation_id)) &&
-    event.schema_version === undefined &&
+    isOptionalSchemaVersion(event.schema_version) &&
     isOptionalString(event.machine) &&
     isOptionalString(event.subject_id) &&
     isOptionalString(event.key_id) &&
@@ -104,8 +110,11 @@ export const admitEvent = (event: NewEvent, at: string): void => {
 /** @throws {EventStoreError} `ES_INVALID_EVENT` with `path`. */
 export const admitBatch = (batch: AtomicBatch): void => {
   if (!isPlainlyABatch(batch)) refuse(atomicBatch.safeParse(batch), '', 'an append')
-  for (const [index, append] of batch.appends.entries()) {
-    for (const [place, event] of append.events.entries()) {
+  const { appends } = batch
+  for (let index = 0; index < appends.length; index += 1) {
+    const { events } = appends[index] as StreamAppend
+    for (let place = 0; place < events.length; place += 1) {
+      const event = events[place] as NewEvent
       if (!isPlainlyAnEvent(event)) admitEvent(event, pathOfEvent(batch, index, place))
     }
   }
@@ -153,6 +162,7 @@ export const admitReadOptions = (of: keyof typeof readOptions, options: object |
   if (!result.success) throw invalid(result.error, { code: 'ES_INVALID_OPTION', at: 'options', what: of })
 }
 
+const WHEN_FULL: ReadonlySet<unknown> = new Set(atomicBatch.shape.whenFull.unwrap().options)
 const KNOWN_BATCH_FIELDS = new Set(Object.keys(atomicBatch.shape))
 
 const isExpectedVersion = (value: unknown): value is ExpectedVersion | undefined =>
@@ -170,11 +180,11 @@ const isPlainlyABatch = (batch: AtomicBatch): boolean => {
       (append) =>
         isName(append.stream_id) && Array.isArray(append.events) && isExpectedVersion(append.expectedVersion),
     ) &&
-    (batch.entries ?? []).every((entry) => isName(entry.key)) &&
+    (batch.entries === undefined || batch.entries.every((entry) => isName(entry.key))) &&
     (batch.durability === undefined || batch.durability === 'fsync' || batch.durability === 'os') &&
     (batch.commandId === undefined || isName(batch.commandId)) &&
     (batch.outcome === undefined || typeof batch.outcome === 'boolean') &&
-    batch.whenFull === undefined
+    (batch.whenFull === undefined || WHEN_FULL.has(batch.whenFull))
   )
 }
 

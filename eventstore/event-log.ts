@@ -38,7 +38,7 @@ import { GroupCommit, type WrittenGroup } from './group-commit.ts'
 import { HeadCache } from './head-cache.ts'
 import { LiveTail } from './live-tail.ts'
 import { LogReader } from './log-reader.ts'
-import { captureBatch, planBatch, versionsOf, type LogBatch, type Plan } from './plan.ts'
+import { captureBatch, planBatch, versionsOf, type LogBatch, type Plan, type PlanContext } from './plan.ts'
 import { readWholeStream } from './read-stream.ts'
 import type { Storage } from './storage.ts'
 import { busyError, closedError } from './write-errors.ts'
@@ -75,24 +75,20 @@ export class EventLog implements EventStore {
   readonly #writer: GroupCommit
   readonly #tail: LiveTail
   readonly #heads: HeadCache
-  readonly #now: () => string
-  readonly #newId: () => string
+  /** What plans are made with; its position is the last handed out, ahead of the disk while a write is under way. */
+  readonly #planning: PlanContext & { position: number }
   readonly #onWritten: ((group: WrittenGroup) => void) | undefined
   readonly #refuseAppends: EventStoreError | undefined
   readonly #guard: DamageGuard
   readonly #reader: LogReader
   readonly #closeStorage: () => Promise<void>
   readonly #commands: Commands
-  /** Last position handed out; ahead of the disk while a write is under way. */
-  #reserved: number
   #closing: Promise<void> | undefined
 
   constructor(options: EventLogOptions) {
     const { end } = options
     this.#storage = options.storage
     const clock = options.clock ?? Date.now
-    this.#now = timestamps(clock)
-    this.#newId = options.newId ?? createEventIds(clock)
     this.#onWritten = options.onWritten
     this.#refuseAppends = options.refuseAppends
     this.#guard = new DamageGuard(options.onDamage ?? 'fail-stop', options.quarantined ?? [])
@@ -102,9 +98,15 @@ export class EventLog implements EventStore {
       position: () => this.position(),
     })
     this.#closeStorage = options.close
-    this.#reserved = end.position
     this.#commands = new Commands(options.storage)
-    this.#heads = new HeadCache((stream_id) => this.#reader.loadHead(stream_id))
+    const heads = new HeadCache((stream_id) => this.#reader.loadHead(stream_id))
+    this.#heads = heads
+    this.#planning = {
+      position: end.position,
+      headOf: (stream_id) => heads.get(stream_id),
+      now: timestamps(clock),
+      newId: options.newId ?? createEventIds(clock),
+    }
     this.#tail = new LiveTail({
       position: end.position,
       read: (after) => this.#reader.pagesAfter(after),
@@ -117,7 +119,8 @@ export class EventLog implements EventStore {
     })
   }
 
-  append(stream_id: string, events: readonly NewEvent[], options: AppendOptions = {}): Promise<AppendResult> {
+  append(stream_id: string, events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult> {
+    if (options === undefined) return this.#submit({ appends: [{ stream_id, events }] }, ofOneStream)
     const { expectedVersion, ...rest } = options
     const append =
       expectedVersion === undefined ? { stream_id, events } : { stream_id, events, expectedVersion }
@@ -232,13 +235,8 @@ export class EventLog implements EventStore {
 
   /** Checks and plans a batch and takes its versions and positions, in one go. */
   #reserve(batch: LogBatch): Plan {
-    const plan = planBatch(batch, {
-      position: this.#reserved,
-      headOf: (stream_id) => this.#heads.get(stream_id),
-      now: this.#now,
-      newId: this.#newId,
-    })
-    this.#reserved = plan.position
+    const plan = planBatch(batch, this.#planning)
+    this.#planning.position = plan.position
     this.#heads.reserve(plan.heads, this.position())
     return plan
   }
@@ -247,7 +245,7 @@ export class EventLog implements EventStore {
    * Checks, plans, reserves and hands to the writer, without a pause. Not `async`: this is the hot path, and
    * each layer of promises costs as much as a checksum.
    */
-  #submit<T>(batch: AtomicBatch, shape: (written: Written) => T): Promise<T> {
+  #submit<T extends Result>(batch: AtomicBatch, shape: Shape<T>): Promise<T> {
     try {
       admitBatch(batch)
     } catch (error) {
@@ -256,27 +254,30 @@ export class EventLog implements EventStore {
     return this.#admitted(batch, shape)
   }
 
-  #admitted<T>(batch: LogBatch, shape: (written: Written) => T): Promise<T> {
+  #admitted<T extends Result>(batch: LogBatch, shape: Shape<T>): Promise<T> {
     try {
       this.#assertOpen()
       if (this.#refuseAppends !== undefined) throw this.#refuseAppends
       this.#guard.assertMayAppend(batch.appends)
       this.#writer.assertOpen()
-      const { commandId, whenFull = 'accept' } = batch
+      const { commandId, durability = 'fsync', whenFull = 'accept' } = batch
       if (whenFull !== 'accept' && this.#writer.isFull) return this.#whenFull(batch, whenFull, shape)
-      if (commandId === undefined) return this.#write(this.#reserve(batch), batch.durability, shape)
+      if (commandId === undefined) {
+        const plan = this.#reserve(batch)
+        return this.#writer.add(plan, shape.ofPlan(plan, durability))
+      }
       return this.#commands
-        .run(commandId, batch, () => this.#writeCommand(batch))
-        .then((result) => shape({ result }))
+        .run(commandId, batch, () => this.#writeCommand(batch, durability))
+        .then(shape.ofResult)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  async #whenFull<T>(
+  async #whenFull<T extends Result>(
     batch: LogBatch,
     whenFull: 'wait' | 'refuse',
-    shape: (written: Written) => T,
+    shape: Shape<T>,
   ): Promise<T> {
     if (whenFull === 'refuse') throw busyError()
     const kept = captureBatch(batch)
@@ -284,13 +285,10 @@ export class EventLog implements EventStore {
     return this.#admitted({ ...kept, whenFull: 'accept' }, shape)
   }
 
-  #writeCommand(batch: LogBatch): RunningCommand {
+  #writeCommand(batch: LogBatch, durability: Durability): RunningCommand {
     const plan = this.#reserve(batch)
-    return { versions: versionsOf(plan), result: this.#write(plan, batch.durability, ofAllStreams) }
-  }
-
-  #write<T>(plan: Plan, durability: Durability = 'fsync', shape: (written: Written) => T): Promise<T> {
-    return this.#writer.add(plan, durability, (reached) => shape({ plan, durability: reached }))
+    const result = ofAllStreams.ofPlan(plan, durability)
+    return { versions: result.versions, result: this.#writer.add(plan, result) }
   }
 
   #written(group: WrittenGroup): void {
@@ -299,31 +297,37 @@ export class EventLog implements EventStore {
   }
 }
 
-/** What an append amounted to: written now, or found. */
-type Written = { readonly plan: Plan; readonly durability: Durability } | { readonly result: BatchResult }
+type Result = { readonly durability: Durability }
 
-const ofAllStreams = (written: Written): BatchResult => {
-  if ('result' in written) return written.result
-  const { plan, durability } = written
-  const { position, events } = plan
-  return { position, events, versions: versionsOf(plan), durability, duplicate: false }
+/** What a caller is told of an append: written now, or found. */
+type Shape<T> = {
+  readonly ofPlan: (plan: Plan, durability: Durability) => T
+  readonly ofResult: (result: BatchResult) => T
 }
 
-const ofOneStream = (written: Written): AppendResult => {
-  if ('result' in written) {
-    const { position, events, versions, durability, duplicate } = written.result
-    const [version = 0] = versions.values()
-    return { version, position, events, durability, duplicate }
-  }
-  const { plan, durability } = written
-  const [head] = plan.heads.values()
-  return {
-    version: head?.version ?? 0,
+const ofAllStreams: Shape<BatchResult> = {
+  ofPlan: (plan, durability) => ({
     position: plan.position,
     events: plan.events,
+    versions: versionsOf(plan),
     durability,
     duplicate: false,
-  }
+  }),
+  ofResult: (result) => result,
+}
+
+const ofOneStream: Shape<AppendResult> = {
+  ofPlan: ({ heads, position, events }, durability) => ({
+    version: heads[0]?.[1]?.version ?? 0,
+    position,
+    events,
+    durability,
+    duplicate: false,
+  }),
+  ofResult: ({ versions, position, events, durability, duplicate }) => {
+    const [version = 0] = versions.values()
+    return { version, position, events, durability, duplicate }
+  },
 }
 
 /** The clock's time as text; many events share a millisecond. */

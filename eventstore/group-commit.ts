@@ -14,7 +14,7 @@ import type { BatchEnd } from './batch-auditor.ts'
 import type { RecordedEvent } from './event.ts'
 import type { Durability } from './event-store.ts'
 import { batchKey, eventKey, headKey, streamKey } from './keys.ts'
-import type { Plan } from './plan.ts'
+import type { Plan, RecordPlace } from './plan.ts'
 import { batchHash } from './record.ts'
 import { seal, type BatchNote, type BatchRecord, type HeadRecord } from './sealed.ts'
 import type { Storage, StorageBatch } from './storage.ts'
@@ -24,8 +24,12 @@ import { closedError, notWrittenError, poisonedError, unknownError } from './wri
 const MAX_EVENTS = 512
 const MAX_SIZE = 1024 * 1024
 
+/** What an append comes to if it is written; so far it says no more than what was asked for. */
+type Result = { readonly durability: Durability }
+
 type Waiter = {
-  readonly resolve: (durability: Durability) => void
+  readonly result: Result
+  readonly resolve: (result: Result) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -101,15 +105,19 @@ export class GroupCommit {
     await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve))
   }
 
-  /** Takes a plan whose versions and positions are reserved; resolves with what `result` makes of it. */
-  add<T>(plan: Plan, durability: Durability, result: (reached: Durability) => T): Promise<T> {
+  /**
+   * Takes a plan whose versions and positions are reserved; resolves with `result` and the durability that was
+   * reached. Keeps nothing of the plan but its events and heads: what lives until the disk is done is what the
+   * garbage collector has to carry.
+   */
+  add<T extends Result>(plan: Plan, result: T): Promise<T> {
     const group = this.#groupFor(plan)
     this.#collect(group, plan)
-    if (durability === 'fsync') group.sync = true
+    if (result.durability === 'fsync') group.sync = true
     this.#schedule()
-    return new Promise((resolve, reject) => {
-      group.waiters.push({ resolve: (reached) => resolve(result(reached)), reject })
-    })
+    return new Promise<Result>((resolve, reject) => {
+      group.waiters.push({ result, resolve, reject })
+    }) as Promise<T>
   }
 
   /** Writes what was taken, then refuses more. */
@@ -143,24 +151,26 @@ export class GroupCommit {
 
   /** Puts what is final into the batch at once, while another write may be in flight; heads change until the end. */
   #collect(group: Group, plan: Plan): void {
-    for (const { of, value } of plan.records) {
-      group.batch.put(eventKey(of.position), value)
-      group.batch.put(streamKey(of.stream_id, of.version), String(of.position))
-      group.hashes.push(of.hash)
+    const { records, values } = plan
+    for (let index = 0; index < records.length; index += 1) {
+      const { stream_id, version, position, hash } = records[index] as RecordPlace
+      group.batch.put(eventKey(position), values[index] as string)
+      group.batch.put(streamKey(stream_id, version), String(position))
+      group.hashes.push(hash)
     }
-    group.events.push(...plan.events)
+    for (const event of plan.events) group.events.push(event)
     for (const { key, value, note } of plan.entries) {
       if (value === undefined) group.batch.del(key)
       else group.batch.put(key, value)
       if (note !== undefined) group.notes.push(note)
     }
-    group.notes.push(...plan.notes)
+    for (const note of plan.notes) group.notes.push(note)
     // A head that only answered whether a version holds is on disk or in a group already.
-    if (plan.records.length > 0) {
+    if (records.length > 0) {
       for (const [stream_id, head] of plan.heads) if (head !== undefined) group.heads.set(stream_id, head)
     }
     group.size += plan.size
-    this.#pending.events += plan.records.length
+    this.#pending.events += records.length
     this.#pending.size += plan.size
   }
 
@@ -195,7 +205,9 @@ export class GroupCommit {
     // What waits is written while those who waited for this one work out what comes next.
     if (this.#isWorthWriting(group)) void this.#writeNext()
     this.#onWritten({ events: group.events, end, durability, size: group.size })
-    for (const waiter of group.waiters) waiter.resolve(durability)
+    for (const { result, resolve } of group.waiters) {
+      resolve(result.durability === durability ? result : { ...result, durability })
+    }
     this.#giveRoom()
     if (this.#queue.length > 0) this.#schedule()
     else if (!this.#inFlight) this.#announceIdle()

@@ -5,6 +5,7 @@
  *
  * I1  A reserved head is never forgotten: until it is on disk, only this cache knows of it.
  */
+import type { PlannedHead } from './plan.ts'
 import type { HeadRecord } from './sealed.ts'
 
 const MAX_HEADS = 65_536
@@ -28,7 +29,7 @@ export class HeadCache {
   }
 
   /** Takes heads that are reserved now; forgets some that are on disk, up to position `durable`. */
-  reserve(heads: ReadonlyMap<string, HeadRecord | undefined>, durable: number): void {
+  reserve(heads: readonly PlannedHead[], durable: number): void {
     for (const [stream_id, head] of heads) if (head !== undefined) this.#heads.set(stream_id, head)
     if (this.#heads.size > MAX_HEADS) this.#forget(durable)
   }

@@ -8,7 +8,7 @@ import type { DamagePolicy } from './damage-guard.ts'
 import { openDerivedFolder } from './derived-folder.ts'
 import { EventIndexes } from './event-indexes.ts'
 import type { EventStore } from './event-store.ts'
-import { everything } from './keys.ts'
+import { everything, type KeyRange } from './keys.ts'
 import { ignoreMissing, read, rethrow } from './level-errors.ts'
 import { locateFileDamage } from './locate-file-damage.ts'
 import type { FolderStorage, OpenFolderOptions } from './folder-options.ts'
@@ -121,26 +121,33 @@ class LevelView implements StorageView {
       .catch(rethrow)
   }
 
-  /** Reads the next page while the reader works on this one. */
-  async *scan({
-    gte,
-    lt,
-    reverse = false,
-  }: ScanOptions): AsyncGenerator<readonly KeyValue[], void, undefined> {
+  scan({ gte, lt, reverse = false }: ScanOptions): AsyncIterable<readonly KeyValue[]> {
     const bounds = { gte, lt, reverse, highWaterMarkBytes: READ_AHEAD_BYTES, ...this.#at }
-    const iterator = read(() => this.#db.iterator(bounds))
-    let next = iterator.nextv(PAGE)
-    try {
-      for (;;) {
-        const page = await next.catch(rethrow)
-        if (page.length === 0) return
-        next = iterator.nextv(PAGE)
-        yield page
-      }
-    } finally {
-      await next.catch(() => [])
-      await iterator.close()
+    return pagesOf(() => this.#db.iterator(bounds))
+  }
+
+  scanValues({ gte, lt }: KeyRange): AsyncIterable<readonly string[]> {
+    const bounds = { gte, lt, highWaterMarkBytes: READ_AHEAD_BYTES, ...this.#at }
+    return pagesOf(() => this.#db.values(bounds))
+  }
+}
+
+type Pageable<T> = { nextv(size: number): Promise<T[]>; close(): Promise<void> }
+
+/** Reads the next page while the reader works on this one. */
+async function* pagesOf<T>(open: () => Pageable<T>): AsyncGenerator<readonly T[], void, undefined> {
+  const iterator = read(open)
+  let next = iterator.nextv(PAGE)
+  try {
+    for (;;) {
+      const page = await next.catch(rethrow)
+      if (page.length === 0) return
+      next = iterator.nextv(PAGE)
+      yield page
     }
+  } finally {
+    await next.catch(() => [])
+    await iterator.close()
   }
 }
 

@@ -3,7 +3,8 @@
  *
  * Owns nothing but the guard that remembers damage. Never writes.
  *
- * I1  An event that is given to a reader has verified: its record, its place, its chain.
+ * I1  An event that is given to a reader has verified: its record, its place, and a chain: that of its stream
+ *     for who reads the stream, that of the batches for who reads the log.
  * I2  A read sees the log as it was on disk when the read began, or longer; never half of a batch.
  */
 import { corruptError, damage, type Damage } from './damage.ts'
@@ -22,6 +23,7 @@ import { entriesRange, entryKey, headsRange, nameOfKey } from './keys.ts'
 import { itemsOf } from './paged.ts'
 import { loadHead, openHead, publicHead, readHead, readStreamPages } from './read-stream.ts'
 import { scanLog, type LogPage } from './scan-log.ts'
+import { scanSound } from './scan-sound.ts'
 import { unseal, type HeadRecord } from './sealed.ts'
 import type { Storage } from './storage.ts'
 import { verifyLog } from './verify.ts'
@@ -120,7 +122,9 @@ export class LogReader {
   ): AsyncGenerator<readonly T[], void, undefined> {
     const { fromPosition: after = 0, signal } = options
     signal?.throwIfAborted()
-    for await (const page of scanLog(this.#storage, { after, until: this.#position(), signal })) {
+    // To pass over damage, each record must be known to follow what is left of its stream.
+    const scan = this.#guard.passesOver ? scanLog : scanSound
+    for await (const page of scan(this.#storage, { after, until: this.#position(), signal })) {
       const [first] = page.damages
       if (this.#guard.passesOver) {
         for (const found of page.damages) this.#guard.reported(found)

@@ -5,6 +5,7 @@
  *
  * I1  Chunks are sorted, never empty but for the only one, and cover disjoint stretches in order.
  */
+import type { KeyRange } from './keys.ts'
 import type { KeyValue, ScanOptions, Storage, StorageBatch, StorageSnapshot } from './storage.ts'
 
 const MAX_CHUNK = 512
@@ -82,6 +83,10 @@ export class MemoryStorage implements Storage {
   async *scan(options: ScanOptions): AsyncGenerator<readonly KeyValue[], void, undefined> {
     const all = this.#select(options)
     for (let start = 0; start < all.length; start += PAGE) yield all.slice(start, start + PAGE)
+  }
+
+  async *scanValues(options: KeyRange): AsyncGenerator<readonly string[], void, undefined> {
+    for await (const page of this.scan(options)) yield page.map(([, value]) => value)
   }
 
   async close(): Promise<void> {}

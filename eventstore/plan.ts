@@ -20,16 +20,21 @@ export type PlannedEntry = {
   readonly note?: BatchNote
 }
 
-/** One record of the log and the text it will be stored as. */
-export type PlannedRecord = { readonly of: Stub & { readonly hash: string }; readonly value: string }
+/** The place of a record and its hash: an event, or what is left of one. */
+export type RecordPlace = Stub & { readonly hash: string }
+
+/** A stream that a batch named, and its head afterwards; undefined if there is still no such stream. */
+export type PlannedHead = readonly [stream_id: string, head: HeadRecord | undefined]
 
 export type Plan = {
   /** In the order of their positions. */
   readonly events: readonly RecordedEvent[]
-  /** The events as they will be stored, and stubs that were imported with them. */
-  readonly records: readonly PlannedRecord[]
-  /** Of each stream that was named: its head afterwards, or undefined if there is still no such stream. */
-  readonly heads: ReadonlyMap<string, HeadRecord | undefined>
+  /** The events, and stubs that were imported with them. */
+  readonly records: readonly RecordPlace[]
+  /** The text that each of `records` will be stored as. */
+  readonly values: readonly string[]
+  /** One for each stream, in the order in which they were named. */
+  readonly heads: readonly PlannedHead[]
   readonly entries: readonly PlannedEntry[]
   /** What the link of the batch remembers beside the entries. */
   readonly notes: readonly BatchNote[]
@@ -42,7 +47,7 @@ export type Plan = {
 /** Records of one stream that become stubs, up to and including the last of them. */
 export type Archived = {
   readonly stream_id: string
-  readonly records: readonly (Stub & { readonly hash: string })[]
+  readonly records: readonly RecordPlace[]
 }
 
 /** A batch with what no caller may ask for directly. */
@@ -62,11 +67,12 @@ type Draft = {
   position: number
   size: number
   readonly events: RecordedEvent[]
-  readonly records: PlannedRecord[]
+  /** The same as `events` until there is a stub. */
+  records: RecordPlace[]
+  readonly values: string[]
   readonly entries: PlannedEntry[]
   readonly notes: BatchNote[]
-  /** Of each stream that was named: its head afterwards, or undefined if there is still no such stream. */
-  readonly heads: Map<string, HeadRecord | undefined>
+  heads: PlannedHead[]
 }
 
 /**
@@ -74,22 +80,29 @@ type Draft = {
  */
 export const planBatch = (batch: LogBatch, context: PlanContext): Plan => {
   const { position } = context
+  const events: RecordedEvent[] = []
   const draft: Draft = {
     position,
     size: 0,
-    events: [],
-    records: [],
+    events,
+    records: events,
+    values: [],
     entries: [],
     notes: [],
-    heads: new Map(),
+    heads: [],
   }
+  const { appends } = batch
   const cursor = cursorOver(batch)
-  for (const append of batch.appends) {
-    const { stream_id } = append
-    const head = draft.heads.has(stream_id) ? draft.heads.get(stream_id) : context.headOf(stream_id)
-    assertExpected(append, head?.version ?? 0)
-    draft.heads.set(stream_id, draftStream(draft, head, { append, cursor, defaults: context }))
-    cursor.append += 1
+  const [only] = appends
+  if (only !== undefined && appends.length === 1) {
+    const head = draftAppend(draft, context.headOf(only.stream_id), {
+      append: only,
+      cursor,
+      defaults: context,
+    })
+    draft.heads.push([only.stream_id, head])
+  } else {
+    draft.heads = Array.from(draftAppends(draft, appends, { cursor, context }))
   }
   if (batch.entries !== undefined) planEntries(draft, batch.entries, cursor.outcome)
   for (const { stream_id, records } of batch.archive ?? []) {
@@ -99,6 +112,22 @@ export const planBatch = (batch: LogBatch, context: PlanContext): Plan => {
   if (batch.commandId !== undefined) draft.entries.push(planCommand(batch.commandId, draft))
   for (const { key, value } of draft.entries) draft.size += key.length + (value?.length ?? 0)
   return draft
+}
+
+/** Drafts appends that may name a stream more than once. */
+const draftAppends = (
+  draft: Draft,
+  appends: readonly LogAppend[],
+  { cursor, context }: { readonly cursor: Cursor; readonly context: PlanContext },
+): Map<string, HeadRecord | undefined> => {
+  const heads = new Map<string, HeadRecord | undefined>()
+  for (const append of appends) {
+    const { stream_id } = append
+    const head = heads.get(stream_id) ?? context.headOf(stream_id)
+    heads.set(stream_id, draftAppend(draft, head, { append, cursor, defaults: context }))
+    cursor.append += 1
+  }
+  return heads
 }
 
 /** Version of each stream that a plan names, after it. */
@@ -133,13 +162,17 @@ export const captureBatch = (batch: LogBatch): LogBatch => {
 
 type StreamDraft = { readonly append: LogAppend; readonly cursor: Cursor; readonly defaults: Defaults }
 
-/** Drafts one stream's events after `head`; gives back the head after them. */
-const draftStream = (
+/**
+ * Drafts one stream's events after `head`; gives back the head after them.
+ * @throws {EventStoreError} `ES_VERSION_CONFLICT`, `ES_NOT_SERIALISABLE`.
+ */
+const draftAppend = (
   draft: Draft,
   head: HeadRecord | undefined,
   { append, cursor, defaults }: StreamDraft,
 ): HeadRecord | undefined => {
   const { stream_id, events } = append
+  assertExpected(append, head?.version ?? 0)
   let last = head
   cursor.place = 0
   for (const event of events) {
@@ -148,16 +181,19 @@ const draftStream = (
     const version = (last?.version ?? 0) + 1
     if ('stub' in event) {
       const { stub: hash } = event
-      const value = encodeStub({ stream_id, version, position }, hash)
-      keep(draft, { of: { stream_id, version, position, hash }, value })
+      const stub: RecordPlace = { stream_id, version, position, hash }
+      if (draft.records === draft.events) draft.records = draft.events.slice()
+      draft.records.push(stub)
+      keep(draft, encodeStub(stub, hash))
       draft.notes.push(['archived', stream_id, String(version)])
       last = headAfter(last, { version, position, machine: '', state: null }, hash)
     } else {
       const body = draftBody(event, cursor, { stream_id, version, position, defaults })
       const { hash, value } = encodeRecord(body, last?.hash ?? GENESIS)
       const recorded = withHash(body, hash)
+      if (draft.records !== draft.events) draft.records.push(recorded)
       draft.events.push(recorded)
-      keep(draft, { of: recorded, value })
+      keep(draft, value)
       last = headAfter(last, recorded, hash)
     }
     cursor.place += 1
@@ -165,9 +201,9 @@ const draftStream = (
   return last
 }
 
-const keep = (draft: Draft, record: PlannedRecord): void => {
-  draft.records.push(record)
-  draft.size += record.value.length
+const keep = (draft: Draft, value: string): void => {
+  draft.values.push(value)
+  draft.size += value.length
 }
 
 /** A head as it is after one more event; machine and state stay known through events that name none. */
@@ -183,7 +219,7 @@ const headAfter = (
   state: event.state ?? head?.state ?? null,
 })
 
-const asStub = (record: Stub & { readonly hash: string }): PlannedEntry => ({
+const asStub = (record: RecordPlace): PlannedEntry => ({
   key: eventKey(record.position),
   value: encodeStub(record, record.hash),
 })

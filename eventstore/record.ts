@@ -9,6 +9,7 @@ import { hash as digest } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { RecordedEvent } from './event.ts'
 import type { RecordedStub } from './event-store.ts'
+import { hexWord, wordOfHex } from './hex.ts'
 
 const CRC_END = 8
 const BODY_START = 72
@@ -17,9 +18,7 @@ const BODY_START = 72
 export const GENESIS = '0'.repeat(64)
 
 /** CRC-32 of a text as eight hex digits. */
-export const checksum = (text: string): string => hex(crc32(text))
-
-const hex = (crc: number): string => crc.toString(16).padStart(8, '0')
+export const checksum = (text: string): string => hexWord(crc32(text))
 
 /** SHA-256 of a text in hex. */
 export const sha256 = (text: string): string => digest('sha256', text)
@@ -33,7 +32,7 @@ export const encodeRecord = (body: EventBody, previousHash: string): EncodedReco
   const text = JSON.stringify(body)
   const hash = sha256(previousHash + text)
   // The same as the checksum of both in a row, without putting them in a row.
-  return { hash, value: hex(crc32(text, crc32(hash))) + hash + text }
+  return { hash, value: hexWord(crc32(text, crc32(hash))) + hash + text }
 }
 
 /** Completes a body that is not needed as such any more; the hash is the last field, as in what is read. */
@@ -55,6 +54,18 @@ export const encodeStub = ({ stream_id, version, position }: Stub, hash: string)
   const sealed = `${hash}${JSON.stringify({ stub: true, stream_id, version, position })}`
   return checksum(sealed) + sealed
 }
+
+/** The record in a stored text, if the checksum holds; a stub is told by `isStubRecord`. */
+export const readRecord = (value: string): RecordedEvent | RecordedStub | undefined => {
+  if (value.length <= BODY_START || crc32(value.slice(CRC_END)) !== wordOfHex(value)) return undefined
+  try {
+    return withHash(JSON.parse(value.slice(BODY_START)) as EventBody, value.slice(CRC_END, BODY_START))
+  } catch {
+    return undefined
+  }
+}
+
+export const isStubRecord = (record: RecordedEvent | RecordedStub): record is RecordedStub => 'stub' in record
 
 /** A stored text taken apart; nothing of it is to be believed before it was checked. */
 export type ParsedRecord = {

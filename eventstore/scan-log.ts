@@ -1,4 +1,4 @@
-/** One pass over the log in the order of positions, every check made; the base of `readAll` and `verify`. */
+/** One pass over the log in the order of positions, every check made; the base of `verify`. */
 import { BatchAuditor, FIRST_BATCH, type BatchEnd } from './batch-auditor.ts'
 import { LogAuditor } from './auditor.ts'
 import type { Damage } from './damage.ts'
@@ -31,7 +31,7 @@ export type LogPage = {
 }
 
 /** The end of the last batch that ends at `position` or before; undefined if its link is damaged. */
-const lastBatchEnd = async (storage: StorageView, position: number): Promise<BatchEnd | undefined> => {
+export const lastBatchEnd = async (storage: StorageView, position: number): Promise<BatchEnd | undefined> => {
   const [found] = await storage.range({ ...batchesBetween(0, position), reverse: true, limit: 1 })
   if (found === undefined) return FIRST_BATCH
   const [key, stored] = found

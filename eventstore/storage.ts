@@ -27,6 +27,8 @@ export interface StorageView {
   range(options: ScanOptions): Promise<KeyValue[]>
   /** A long stretch, page by page, as it was when the scan began. */
   scan(options: ScanOptions): AsyncIterable<readonly KeyValue[]>
+  /** The same without the keys. */
+  scanValues(options: KeyRange): AsyncIterable<readonly string[]>
 }
 
 /** The ordered map as it was when the snapshot was made. */

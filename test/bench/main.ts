@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: measures the log and the engine beside what this machine's disk can do, in one run of under a
- * minute. `--json` prints data instead of a table; `--write` also puts the table into docs/benchmarks.md.
+ * `npm run bench`: measures the log and the engine beside what this machine's disk can do, in one run of about two
+ * minutes. `--json` prints data instead of a table; `--write` also puts the table into docs/benchmarks.md; `--large`
+ * takes ten times as many events where their number matters.
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
@@ -10,6 +11,8 @@ import { measureActors } from './actors.ts'
 import type { Measurement } from './measure.ts'
 import { measureRawLimit } from './raw-limit.ts'
 import { measureReplay } from './replay.ts'
+import type { Comparison } from './alternate.ts'
+import { limitsTable, measureLimits, SCALE } from './store-limits.ts'
 import { measureStore } from './store.ts'
 
 type Report = {
@@ -21,6 +24,8 @@ type Report = {
   /** Appends with fdatasync per second: the median of those before, between and after. */
   readonly raw_per_second: number
   readonly results: readonly Result[]
+  /** The store beside LevelDB and the disk. */
+  readonly limits: readonly Comparison[]
 }
 
 type Result = Measurement & {
@@ -31,7 +36,9 @@ type Result = Measurement & {
 const PAGE = 'docs/benchmarks.md'
 const MARKED = /(<!-- results -->\n)[^]*(<!-- end -->)/
 
-const { values } = parseArgs({ options: { json: { type: 'boolean' }, write: { type: 'boolean' } } })
+const { values } = parseArgs({
+  options: { json: { type: 'boolean' }, write: { type: 'boolean' }, large: { type: 'boolean' } },
+})
 if (values.write === true && !MARKED.test(await readFile(PAGE, 'utf8')))
   throw new Error(`${PAGE} has no <!-- results --> and <!-- end --> to write between`)
 const report = await run()
@@ -65,13 +72,14 @@ async function run(): Promise<Report> {
       cpu: cpus()[0]?.model ?? 'unknown',
       raw_per_second: limit.perSecond,
       results: [{ ...limit, ratio: null }, ...results],
+      limits: await measureLimits(folder, values.large === true ? SCALE.large : SCALE.usual),
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-function markdownTable({ date, node, platform, cpus: count, cpu, results }: Report): string {
+function markdownTable({ date, node, platform, cpus: count, cpu, results, limits }: Report): string {
   const number = (value: number): string =>
     value < 100 ? value.toPrecision(3) : Math.round(value).toLocaleString('en')
   const rows = results.map(({ name, unit, perSecond, p50, p99, ratio }) =>
@@ -85,6 +93,8 @@ function markdownTable({ date, node, platform, cpus: count, cpu, results }: Repo
     '| what | per second | p50 ms | p99 ms | ratio to raw |',
     '|---|---:|---:|---:|---:|',
     ...rows.map((row) => `| ${row} |`),
+    '',
+    limitsTable(limits),
   ].join('\n')
 }
 

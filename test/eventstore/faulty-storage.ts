@@ -5,6 +5,7 @@
  * Owns what survives a power cut and what only the running process sees. Never lets two writes overlap:
  * LevelDB would apply them in either order, so a log that tries has lost already.
  */
+import type { KeyRange } from '../../eventstore/keys.ts'
 import type {
   KeyValue,
   ScanOptions,
@@ -124,6 +125,10 @@ export class FaultyStorage implements Storage {
 
   scan(options: ScanOptions): AsyncIterable<readonly KeyValue[]> {
     return this.#seen.scan(options)
+  }
+
+  scanValues(options: KeyRange): AsyncIterable<readonly string[]> {
+    return this.#seen.scanValues(options)
   }
 
   snapshot(): StorageSnapshot {

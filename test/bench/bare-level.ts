@@ -1,0 +1,58 @@
+/** LevelDB without the store: what its binding can do with the same keys, the raw limit of several rows. */
+import type { ClassicLevel } from 'classic-level'
+import { Level } from 'level'
+
+type Put = readonly [key: string, value: string]
+
+const PAGE = 1000
+const READ_AHEAD_BYTES = 1024 * 1024
+const BODY_START = 72
+
+/** Opened with the settings of the store. */
+export async function openBareLevel(folder: string): Promise<ClassicLevel> {
+  const database = new Level(folder, { writeBufferSize: 8 * 1024 * 1024 }) as unknown as ClassicLevel
+  await database.open()
+  return database
+}
+
+/** One chained batch after the other, each synced. */
+export async function writeBatches(
+  database: ClassicLevel,
+  batches: readonly (readonly Put[])[],
+): Promise<void> {
+  for (const puts of batches) {
+    const batch = database.batch()
+    for (const [key, value] of puts) batch.put(key, value)
+    await batch.write({ sync: true })
+  }
+}
+
+/** Each value with a put of its own, synced; `lanes` of them at any moment. */
+export async function putEach(database: ClassicLevel, puts: readonly Put[], lanes: number): Promise<void> {
+  let next = 0
+  const lane = async (): Promise<void> => {
+    for (let put = puts[next++]; put !== undefined; put = puts[next++]) {
+      await database.put(put[0], put[1], { sync: true })
+    }
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+}
+
+/** Reads and parses every event; looks at nothing. */
+export async function readAndParse(database: ClassicLevel): Promise<number> {
+  const values = database.values({ gte: 'e', lt: 'f', highWaterMarkBytes: READ_AHEAD_BYTES })
+  let events = 0
+  let next = values.nextv(PAGE)
+  for (;;) {
+    const page = await next
+    if (page.length === 0) break
+    next = values.nextv(PAGE)
+    for (const value of page) {
+      const body = JSON.parse(value.slice(BODY_START)) as { position: number }
+      if (body.position === (events += 1)) continue
+      throw new Error(`event ${events} is at position ${body.position}`)
+    }
+  }
+  await values.close()
+  return events
+}
