@@ -31,8 +31,8 @@ import type { LiveSelf } from './fold-scope.ts'
 import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
 import { STOP, type Mail } from './mail.ts'
-import { compareOwed } from './owed.ts'
-import { intended, type OwedEffect } from './owed-effect.ts'
+import { compareOwed, triedEntry, type Tried } from './owed.ts'
+import { intended, leafFailed, type OwedEffect } from './owed-effect.ts'
 import { Replayer } from './replay.ts'
 import type { Answer, Receipt, Refusal, SendOptions } from './receipt.ts'
 import { isDurable } from './remote-ref.ts'
@@ -47,6 +47,8 @@ export type { Receipt, Refusal, SendOptions } from './receipt.ts'
 export type CellHost = {
   readonly store: EventStore
   readonly clock: Clock
+  /** Draws from 0 to 1. */
+  readonly random: () => number
   /** The id of a new event; they grow with time. */
   newEventId(): string
   /** Left out where actors wake by folding their whole streams. */
@@ -94,6 +96,8 @@ export class Cell implements Member {
   #leaves: Leaves | undefined
   #alarms: Alarms | undefined
   #published: CellState | undefined
+  /** Leaves that had failed before this cell was woken. */
+  #tried: ReadonlyMap<string, Tried> | undefined
   #closed = false
 
   constructor(id: string, machine: DurableMachine, kin: Kin) {
@@ -157,6 +161,7 @@ export class Cell implements Member {
     this.correlationId = correlationId ?? ''
     this.lastTime = last === undefined ? (kept?.time ?? 0) : Date.parse(last.timestamp)
     this.kept = from
+    if (owed.tried.size > 0) this.#tried = owed.tried
     this.decided = owed.state
     this.#published = owed.state
     return 'folded'
@@ -181,7 +186,10 @@ export class Cell implements Member {
     // Those who watched the cell before this one may have missed something.
     if (this.#kin.host.audience(this.id) !== undefined) this.#announce(state)
     for (const child of state.children.values()) {
-      if (!child.durable) this.#useLeaves().start(child, { again: true })
+      if (child.durable) continue
+      const tried = this.#tried?.get(child.key)
+      if (tried === undefined) this.#useLeaves().start(child, { again: true })
+      else this.#useLeaves().startLater(child, tried)
     }
   }
 
@@ -319,9 +327,24 @@ export class Cell implements Member {
     this.#decideQuietly(outcome, { source: `${this.id}/${child.id}`, causationId: child.cause })
   }
 
+  /** Decided later than what ends the child, it would bring back what is no longer owed. */
+  #noteFailure(child: ChildRecord, tried: Tried, error: unknown): boolean {
+    if (this.#closed || this.decided?.children.has(child.key) !== true) return false
+    const { store, clock } = this.#kin.host
+    const at = { streamId: this.id, correlationId: this.correlationId, time: clock.now() }
+    const appends = [leafFailed(at, child, { ...tried, error })]
+    store
+      .appendBatch({ appends, entries: [triedEntry(this.id, child, tried)] })
+      .catch((failed: unknown) => this.#kin.host.onError(failed))
+    return true
+  }
+
   #useLeaves(): Leaves {
     this.#leaves ??= new Leaves({
       machine: this.machine,
+      clock: this.#kin.host.clock,
+      random: this.#kin.host.random,
+      noteFailure: (child, tried, error) => this.#noteFailure(child, tried, error),
       onError: (error) => this.#kin.host.onError(error),
       log: (...values) => this.#kin.host.log(...values),
       deliver: (child, event, last) => this.#hear(child, event, last),

@@ -1,8 +1,9 @@
 /** What becomes of an effect, by its policy, after an attempt or a question to the world: decided here, done elsewhere. */
-import { doubt, textOf } from './effect-errors.ts'
+import { doubt } from './effect-errors.ts'
 import type { OwedEffect } from './owed-effect.ts'
 import type { EffectAnswer, EffectPolicy } from './policies.ts'
 import { delayAfter, triesAgain } from './retry-policy.ts'
+import { textOf } from './runtime-error.ts'
 
 export type Decision =
   | { readonly kind: 'done'; readonly output: unknown; readonly by?: string }

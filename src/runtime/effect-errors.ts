@@ -1,6 +1,6 @@
 /** The errors of owed actions, in the words of whoever meets them. */
 import type { OwedEffect } from './owed-effect.ts'
-import { RuntimeError } from './runtime-error.ts'
+import { RuntimeError, textOf } from './runtime-error.ts'
 
 export function effectTimedOut(what: string, timeoutMs: number): RuntimeError {
   return new RuntimeError('EFFECT_TIMED_OUT', {
@@ -46,8 +46,4 @@ export function effectBusy(key: string): RuntimeError {
     todo: "Wait for its outcome, or answer 'abandon'.",
     details: { key },
   })
-}
-
-export function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

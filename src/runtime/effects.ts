@@ -25,17 +25,11 @@ import {
   isDoubtful,
   type Decision,
 } from './effect-decision.ts'
-import {
-  effectBusy,
-  effectGivenUp,
-  effectTimedOut,
-  effectUnknown,
-  textOf,
-  unregistered,
-} from './effect-errors.ts'
+import { effectBusy, effectGivenUp, effectTimedOut, effectUnknown, unregistered } from './effect-errors.ts'
 import { withinTime } from './limited-time.ts'
 import { effectEntry, effectEvent, readOwedEffects, type OwedEffect } from './owed-effect.ts'
 import type { EffectAnswer, EffectPolicy, EffectRun } from './policies.ts'
+import { textOf } from './runtime-error.ts'
 
 /** How many effects are taken up at once after a restart, or when many are due again. */
 const CONCURRENCY = 16

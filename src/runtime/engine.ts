@@ -165,11 +165,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const post = new Postman({ store, clock, onError, use: (root, take) => families.use(root, take) })
   const { openSnapshots, snapshotEvery: every, onWarning = () => {} } = options
   const snapshots = openSnapshots && new SnapshotKeeper({ open: openSnapshots, every, onError, onWarning })
+  const { random = Math.random } = options
   const effects = new Effects({
     store,
     clock,
     onError,
-    random: options.random ?? Math.random,
+    random,
     graceMs: options.graceMs ?? 2_000,
     machine: (name) => byName.get(name),
     self: (id) =>
@@ -185,6 +186,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     snapshots,
     store,
     clock,
+    random,
     newEventId: createEventIds(Date.now),
     onError,
     // oxlint-disable-next-line no-console -- where XState's own `log` goes

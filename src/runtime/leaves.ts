@@ -1,48 +1,84 @@
 /**
- * The leaves that run for one actor.
+ * The leaves that run for one actor, and those that are to be tried again.
  *
- * Owns: the running leaves, by the key of their incarnation.
+ * Owns: the running leaves and the waiting ones, by the key of their incarnation.
  * Never: decides whether one should run, or keeps one that has come to its end.
  *
- * I1. An incarnation runs at most once in a process.
+ * I1. An incarnation runs at most once at a time in a process.
+ * I2. The machine hears of a failure when no attempt is left.
  */
 import type { AnyEventObject } from 'xstate'
+import { setAlarm } from './alarm.ts'
 import type { ChildRecord } from './cell-state.ts'
+import type { Clock } from './clock.ts'
+import { effectTimedOut } from './effect-errors.ts'
 import { startLeaf, type Leaf, type LeafHost } from './leaf.ts'
+import type { Tried } from './owed.ts'
+import type { ActorPolicy } from './policies.ts'
+import { delayAfter, triesAgain } from './retry-policy.ts'
 
 export type LeavesHost = Omit<LeafHost, 'again' | 'deliver'> & {
+  readonly clock: Clock
+  readonly random: () => number
   deliver(child: ChildRecord, event: AnyEventObject, last: boolean): void
+  /** It has failed and is tried again; false if nobody wants that any more. */
+  noteFailure(child: ChildRecord, tried: Tried, error: unknown): boolean
 }
+
+/** `again`: after a restart, or a failure. */
+type Start = { readonly again?: boolean; readonly failed?: number }
 
 export class Leaves {
   readonly #host: LeavesHost
   #running: Map<string, Leaf> | undefined
+  /** How to cancel what waits: an attempt that is due later, the time limit of one that runs. */
+  #alarms: Map<string, () => void> | undefined
 
   constructor(host: LeavesHost) {
     this.#host = host
   }
 
   get size(): number {
-    return this.#running?.size ?? 0
+    return (this.#running?.size ?? 0) + (this.#alarms?.size ?? 0)
   }
 
-  /** `again`: after a restart. */
-  start(child: ChildRecord, { again = false } = {}): void {
-    if (this.#running?.has(child.key) === true) return
+  start(child: ChildRecord, { again = false, failed = 0 }: Start = {}): void {
+    const { key } = child
+    if (this.#running?.has(key) === true) return
     const { machine } = this.#host
+    const policy = machine.policies.actors?.[child.src]
+    const fail = (event: AnyEventObject): void => this.#fail(child, event, { policy, failed })
     const leaf = startLeaf(child, {
       machine,
       again,
       deliver: (event, last) => {
-        if (last) this.#running?.delete(child.key)
-        this.#host.deliver(child, event, last)
+        if (!last) {
+          this.#host.deliver(child, event, false)
+          return
+        }
+        this.#running?.delete(key)
+        this.#silence(key)
+        if (event.type.startsWith('xstate.error.')) fail(event)
+        else this.#host.deliver(child, event, true)
       },
       onError: (error) => this.#host.onError(error),
       log: (...values) => this.#host.log(...values),
     })
     if (leaf.finished) return
     this.#running ??= new Map()
-    this.#running.set(child.key, leaf)
+    this.#running.set(key, leaf)
+    const { timeoutMs } = policy ?? {}
+    if (timeoutMs === undefined) return
+    this.#after(key, timeoutMs, () => {
+      this.stop(key)
+      const error = effectTimedOut(`"${child.id}" (${key})`, timeoutMs)
+      fail({ type: `xstate.error.actor.${child.id}`, error, actorId: child.id })
+    })
+  }
+
+  /** Starts one that has failed before a restart, when its time has come. */
+  startLater(child: ChildRecord, { failed, retryAt }: Tried): void {
+    this.#after(child.key, retryAt - this.#host.clock.now(), () => this.start(child, { again: true, failed }))
   }
 
   /** An event for a leaf; as in XState, one that has ended hears nothing. */
@@ -51,12 +87,14 @@ export class Leaves {
   }
 
   stop(key: string): void {
+    this.#silence(key)
     const leaf = this.#running?.get(key)
     this.#running?.delete(key)
     leaf?.stop()
   }
 
   stopAll(): void {
+    for (const key of this.#alarms?.keys() ?? []) this.#silence(key)
     for (const key of this.#running?.keys() ?? []) {
       try {
         this.stop(key)
@@ -64,5 +102,36 @@ export class Leaves {
         this.#host.onError(error)
       }
     }
+  }
+
+  #fail(
+    child: ChildRecord,
+    event: AnyEventObject,
+    { policy, failed: before }: { readonly policy: ActorPolicy | undefined; readonly failed: number },
+  ): void {
+    const { retries } = policy ?? {}
+    const failed = before + 1
+    const { clock, random } = this.#host
+    if (retries !== undefined && triesAgain(retries, failed, event['error'])) {
+      const tried = { failed, retryAt: clock.now() + delayAfter(retries, failed, random) }
+      if (this.#host.noteFailure(child, tried, event['error'])) this.startLater(child, tried)
+      return
+    }
+    this.#host.deliver(child, event, true)
+  }
+
+  #after(key: string, ms: number, then: () => void): void {
+    const { clock } = this.#host
+    const cancel = setAlarm(clock, clock.now() + ms, () => {
+      this.#alarms?.delete(key)
+      then()
+    })
+    this.#alarms ??= new Map()
+    this.#alarms.set(key, cancel)
+  }
+
+  #silence(key: string): void {
+    this.#alarms?.get(key)?.()
+    this.#alarms?.delete(key)
   }
 }

@@ -1,11 +1,27 @@
 /** Keeps on disk, beside the events, what each actor still owes the world: running leaves and pending timers. */
 import type { Entry, EventStore } from '../../eventstore/event-store.ts'
-import type { CellState, TimerRecord } from './cell-state.ts'
+import type { CellState, ChildRecord, TimerRecord } from './cell-state.ts'
 
 const OWED = 'owed/'
 
 /** `due_at` is exact as a date is: to the millisecond. */
-type OwedValue = { readonly stream_id: string; readonly due_at?: string; readonly src?: string }
+type OwedValue = {
+  readonly stream_id: string
+  readonly due_at?: string
+  readonly src?: string
+  /** Of a leaf that has failed and is tried again. */
+  readonly failed?: number
+  readonly retry_at?: string
+}
+
+/** How often a leaf has failed, and when it is tried again, in ms since the epoch. */
+export type Tried = { readonly failed: number; readonly retryAt: number }
+
+/** The entry of a leaf that has failed: it is owed still, and not before then. */
+export function triedEntry(streamId: string, { key, src }: ChildRecord, { failed, retryAt }: Tried): Entry {
+  const retry_at = new Date(retryAt).toISOString()
+  return { key: entryKey(streamId, 'leaf', key), value: { stream_id: streamId, src, failed, retry_at } }
+}
 
 /** The entries that take the disk from what was owed before an event to what is owed after it. */
 export function owedEntries(streamId: string, before: CellState | undefined, after: CellState): Entry[] {
@@ -36,7 +52,12 @@ export async function streamsThatOwe(store: EventStore): Promise<string[]> {
 
 /** What the disk says that a stream owes: nothing but what is on `state`, and when each of its timers is due. */
 export type OwedOnDisk =
-  | { readonly kind: 'agrees'; readonly state: CellState }
+  | {
+      readonly kind: 'agrees'
+      readonly state: CellState
+      /** By key, the leaves that have failed before. */
+      readonly tried: ReadonlyMap<string, Tried>
+    }
   /** The fold leads elsewhere than it did when this was written. */
   | { readonly kind: 'differs'; readonly onDisk: readonly string[]; readonly folded: readonly string[] }
 
@@ -67,7 +88,12 @@ export async function compareOwed(
   if (folded.length !== onDisk.size || folded.some((key) => !onDisk.has(key))) {
     return { kind: 'differs', onDisk: [...onDisk.keys()], folded }
   }
-  return { kind: 'agrees', state: timers.size === 0 ? state : { ...state, timers } }
+  const tried = new Map<string, Tried>()
+  for (const { key } of leaves) {
+    const { failed, retry_at } = onDisk.get(entryKey(streamId, 'leaf', key)) ?? {}
+    if (failed !== undefined) tried.set(key, { failed, retryAt: Date.parse(retry_at ?? '') })
+  }
+  return { kind: 'agrees', state: timers.size === 0 ? state : { ...state, timers }, tried }
 }
 
 /** A key begins with its stream's id; once is enough. */

@@ -66,3 +66,8 @@ export class RuntimeError extends Error {
     this.details = story.details ?? {}
   }
 }
+
+/** What was thrown, in a few words. */
+export function textOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
