@@ -10,11 +10,9 @@
  * I3. After `release` it does nothing more, and what it hears is not heard.
  */
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate'
-import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
 import type { RecordedRef } from './actor-refs.ts'
 import { Alarms } from './alarms.ts'
-import type { Audience } from './audience.ts'
 import {
   canonicalExternal,
   canonicalMail,
@@ -22,9 +20,9 @@ import {
   CHILD_FIELD,
   type CanonicalEvent,
 } from './canonical.ts'
+import type { CellHost } from './cell-host.ts'
 import { actionFailed, actorFailed, diverged, stateless, stoppedByParent } from './cell-errors.ts'
-import type { CellState, ChildRecord, Effect, RawAction, TimerRecord } from './cell-state.ts'
-import type { Clock } from './clock.ts'
+import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { createFolder, type Folder } from './fold.ts'
 import type { LiveSelf } from './fold-scope.ts'
@@ -32,35 +30,16 @@ import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
 import { STOP, type Mail } from './mail.ts'
 import { compareOwed, triedEntry, type Tried } from './owed.ts'
-import { intended, leafFailed, type OwedEffect } from './owed-effect.ts'
+import { intended, leafFailed } from './owed-effect.ts'
 import { Replayer } from './replay.ts'
-import type { Answer, Receipt, Refusal, SendOptions } from './receipt.ts'
+import type { Answer, Receipt, SendOptions } from './receipt.ts'
 import { isDurable } from './remote-ref.ts'
 import type { RuntimeError } from './runtime-error.ts'
-import type { Restored, SnapshotKeeper } from './snapshot-keeper.ts'
+import type { Restored } from './snapshot-keeper.ts'
 import { firedEvent } from './timer-event.ts'
 import type { Act, Member, Part } from './turn.ts'
 
 export type { Receipt, Refusal, SendOptions } from './receipt.ts'
-
-/** What a cell needs from the engine around it. */
-export type CellHost = {
-  readonly store: EventStore
-  readonly clock: Clock
-  /** Draws from 0 to 1. */
-  readonly random: () => number
-  /** The id of a new event; they grow with time. */
-  newEventId(): string
-  /** Left out where actors wake by folding their whole streams. */
-  readonly snapshots?: SnapshotKeeper | undefined
-  /** Those who watch the actor, if anybody does. */
-  audience(id: string): Audience | undefined
-  recordRefusal(refusal: Refusal): Promise<void>
-  /** Who carries out what is owed. */
-  readonly effects: { begin(owed: OwedEffect, action: RawAction): void }
-  onError(error: unknown): void
-  log(...values: unknown[]): void
-}
 
 /** What a cell needs from the family that it belongs to. */
 export type Kin = {

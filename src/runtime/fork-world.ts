@@ -1,6 +1,6 @@
 /** The world of a paused fork: it decides and records as ever, and nothing that it intends is done. */
 import type { AnyActorLogic, AnyActorRef, AnyStateMachine } from 'xstate'
-import type { CellHost } from './cell.ts'
+import type { CellHost } from './cell-host.ts'
 import type { RawAction } from './cell-state.ts'
 import { durableMachine, type DurableMachine } from './durable-machine.ts'
 import { heldStore } from './fork-hold.ts'

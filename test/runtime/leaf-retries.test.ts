@@ -12,7 +12,7 @@ class Fetches {
   readonly attempts: Attempt[] = []
   readonly machine = setup({
     types: {
-      context: {} as { got?: number; error?: string },
+      context: {} as { got: number | null; error: string | null },
       events: {} as { type: 'cancel' } | { type: 'again' },
     },
     actors: {
@@ -25,7 +25,7 @@ class Fetches {
     },
   }).createMachine({
     id: 'fetcher',
-    context: {},
+    context: { got: null, error: null },
     initial: 'fetching',
     states: {
       fetching: {
@@ -68,7 +68,7 @@ describe('a promise that fails', () => {
     expect(world.attempts).toHaveLength(2)
     world.attempts[1]?.succeed(7)
     await until(() => actor.getSnapshot().value === 'done', 'the result')
-    expect(actor.getSnapshot().context).toEqual({ got: 7 })
+    expect(actor.getSnapshot().context).toEqual({ got: 7, error: null })
     expect(actor.version).toBe(2)
     expect(await eventsOf(engine.store, 'f-1~effects')).toMatchObject([
       { event_type: 'leaf.failed', payload: { id: 'fetch', attempt: 1, reason: 'no route' } },
@@ -132,6 +132,7 @@ describe('a promise that fails', () => {
     const { world, actor } = await fetching({})
     world.attempts[0]?.fail('one')
     await until(() => actor.getSnapshot().value === 'failed', 'the error')
+    expect(world.attempts).toHaveLength(1)
   })
 })
 
