@@ -34,6 +34,7 @@ import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
 import { createEngine, type Engine, type Parked, type SpawnOptions } from './runtime/engine.ts'
 import { asRegistered, type MachineWithPolicies } from './runtime/policies.ts'
 import { RuntimeError } from './runtime/runtime-error.ts'
+import { isEndOfStore } from './runtime/store-end.ts'
 import { checkedInput } from './sessions/input.ts'
 import { openDirectory } from './sessions/directory.ts'
 import { deliverUndelivered } from './sessions/handoff-delivery.ts'
@@ -351,15 +352,4 @@ function assertDistinctNames(tools: readonly Tool[]): void {
     todo: 'Rename one of them.',
     details: { what: 'createRuntime', path: 'tools' },
   })
-}
-
-/** After these the store's handle takes no more writes until it is opened again: nothing here can go on. */
-function isEndOfStore(error: unknown): boolean {
-  const { code } = error as { code?: unknown }
-  return (
-    code === 'ES_WRITE_UNKNOWN' ||
-    code === 'ES_NOT_WRITTEN' ||
-    code === 'ES_POISONED' ||
-    code === 'ES_DISK_FULL'
-  )
 }

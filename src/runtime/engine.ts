@@ -5,7 +5,8 @@
  * Never: knows what a session, an agent or a tool is.
  *
  * I1. After `recover`, every stream that owes work is awake or parked with its reason.
- * I2. Those who watch an actor go on watching it when its cell is replaced.
+ * I2. Once the store takes no more writes, nobody is woken: what is owed would be done and not recorded.
+ * I3. Those who watch an actor go on watching it when its cell is replaced.
  */
 import type { AnyStateMachine, InputFrom } from 'xstate'
 import { createEventIds } from '../../eventstore/event-id.ts'
@@ -44,6 +45,7 @@ import { streamsThatOwe } from './owed.ts'
 import { asRegistered, type MachineWithPolicies } from './policies.ts'
 import { Postman } from './postman.ts'
 import { createRefusalLog, REFUSED_SUFFIX } from './refusal-log.ts'
+import { isEndOfStore, notWoken } from './store-end.ts'
 
 /** How many actors recover at once. */
 const RECOVERY_CONCURRENCY = 16
@@ -161,6 +163,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   const audiences = new Map<string, Audience>()
   const parked = new Map<string, Parked>()
+  let endOfStore: unknown
   const refusals = createRefusalLog({ store, clock, onError })
   const post = new Postman({ store, clock, onError, use: (root, take) => families.use(root, take) })
   const { openSnapshots, snapshotEvery: every, onWarning = () => {} } = options
@@ -195,10 +198,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     recordRefusal: (refusal) => refusals.record(refusal),
     onBroken(family, error) {
       families.forget(family)
+      if (isEndOfStore(error)) endOfStore ??= error
       options.onStoreFailure?.(error)
     },
   }
   const load = async (id: string): Promise<Family | undefined> => {
+    if (endOfStore !== undefined) throw notWoken(id, endOfStore)
     const head = await store.head(id)
     // A stream that belongs to no machine is no actor.
     if (head === undefined || head.machine === '') return undefined

@@ -30,6 +30,7 @@ export type RuntimeErrorCode =
   | 'MACHINE_UNKNOWN'
   | 'NO_AMBIENT_SESSION'
   | 'RUNTIME_CLOSED'
+  | 'STORE_STOPPED'
   | 'RUN_AMBIGUOUS'
   | 'RUN_UNKNOWN'
   | 'SESSION_AMBIGUOUS'

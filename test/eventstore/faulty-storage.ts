@@ -57,8 +57,8 @@ export class FaultyStorage implements Storage {
   }
 
   /** What is on disk after a power cut that kept this many of the unsynced batches, the oldest first. */
-  async afterPowerCut(kept: number): Promise<FaultyStorage> {
-    const disk = new FaultyStorage()
+  async afterPowerCut(kept: number, plan?: FaultPlan): Promise<FaultyStorage> {
+    const disk = new FaultyStorage(plan)
     for (const operations of this.#written.slice(0, this.#synced + kept)) {
       const batch = disk.batch()
       for (const [key, value] of operations) {
