@@ -111,6 +111,14 @@ export type AgentEvent =
       readonly own: number
       readonly at: string
     }
+  /** The same calls with the same results, again and again; stopped: the run ends for it. */
+  | {
+      readonly type: 'loop.warned' | 'loop.stopped'
+      readonly period: number
+      readonly repetitions: number
+      readonly calls: readonly string[]
+      readonly at: string
+    }
   | { readonly type: 'command.started'; readonly key: string; readonly process: unknown; readonly at: string }
   | StepStarted
   | StepCompleted
@@ -254,6 +262,8 @@ export const agentMachine = setup({
         'agent.began': { actions: 'noteAttempt' },
         'agent.logged': { actions: 'noteActivity' },
         'command.started': { actions: 'noteActivity' },
+        'loop.warned': { actions: 'noteActivity' },
+        'loop.stopped': { actions: 'noteActivity' },
         'step.started': { guard: 'ofThisAttempt', actions: 'noteActivity' },
         'step.completed': { guard: 'ofThisAttempt', actions: 'countStep' },
         'step.failed': { guard: 'ofThisAttempt', actions: 'countStep' },

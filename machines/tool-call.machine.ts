@@ -1,4 +1,4 @@
-/** One call of a tool: requested, judged by the hooks' recorded testimony, executing, settled. Opens in Stately's editor as it stands. */
+/** One call of a tool: requested, judged by the hooks' recorded testimony or by a person, executing, settled. Opens in Stately's editor as it stands. */
 import { assign, setup } from 'xstate'
 import type { ErrorRecord } from './agent.machine.ts'
 import { verdictOf, type Testimony, type Verdict } from './testimony.ts'
@@ -25,6 +25,8 @@ export type ToolCallOutcome =
 export type ToolCallContext = ToolCallInput & {
   readonly testimony: readonly Testimony[]
   readonly verdict: Verdict | null
+  /** The person's decision that it needs; `null` if the hooks decide. */
+  readonly approval_id: string | null
   /** How often the execution was begun. */
   readonly attempts: number
   /** Begun before a crash, and a person is asked whether it happened. */
@@ -33,7 +35,28 @@ export type ToolCallContext = ToolCallInput & {
 }
 
 export type ToolCallEvent =
-  | { readonly type: 'tool.judged'; readonly testimony: readonly Testimony[]; readonly at: string }
+  | {
+      readonly type: 'tool.judged'
+      readonly testimony: readonly Testimony[]
+      /** Where a person is asked, if the hooks leave it to one. */
+      readonly approval_id?: string
+      readonly at: string
+    }
+  /** The grant is reserved for this call. */
+  | {
+      readonly type: 'tool.approved'
+      readonly approval_id: string
+      readonly by: string
+      readonly at: string
+    }
+  /** Before it began: by a person, or because what it needs is not there. */
+  | {
+      readonly type: 'tool.denied'
+      readonly by: string
+      readonly reason: string
+      readonly alternatives: readonly string[]
+      readonly at: string
+    }
   | { readonly type: 'tool.started'; readonly at: string }
   | { readonly type: 'tool.succeeded'; readonly output?: unknown; readonly at: string }
   | { readonly type: 'tool.failed'; readonly error: ErrorRecord; readonly at: string }
@@ -50,6 +73,13 @@ export const toolCallMachine = setup({
   guards: {
     allowedByHooks: ({ event }) =>
       event.type === 'tool.judged' && verdictOf(event.testimony, { stopping: false }).allowed,
+    leftToPerson: ({ event }) =>
+      event.type === 'tool.judged' &&
+      event.approval_id !== undefined &&
+      verdictOf(event.testimony, { stopping: false }).requires_approval === true,
+    /** By the decision that this call waits for, and no other. */
+    isItsApproval: ({ context, event }) =>
+      event.type === 'tool.approved' && event.approval_id === context.approval_id,
   },
   actions: {
     noteVerdict: assign(({ event }) =>
@@ -57,6 +87,15 @@ export const toolCallMachine = setup({
         ? { testimony: event.testimony, verdict: verdictOf(event.testimony, { stopping: false }) }
         : {},
     ),
+    noteAsking: assign(({ event }) =>
+      event.type === 'tool.judged' ? { approval_id: event.approval_id ?? null } : {},
+    ),
+    noteRefusal: assign(({ event }) => {
+      if (event.type !== 'tool.denied') return {}
+      const { by, reason, alternatives } = event
+      const verdict: Verdict = { allowed: false, by, reason, alternatives, bypassed: [] }
+      return { verdict, outcome: { kind: 'denied', verdict } as const }
+    }),
     noteDenial: assign(({ context }) =>
       context.verdict === null ? {} : { outcome: { kind: 'denied', verdict: context.verdict } as const },
     ),
@@ -80,6 +119,7 @@ export const toolCallMachine = setup({
     ...input,
     testimony: [],
     verdict: null,
+    approval_id: null,
     attempts: 0,
     in_doubt: false,
     outcome: null,
@@ -90,12 +130,20 @@ export const toolCallMachine = setup({
       on: {
         'tool.judged': [
           { guard: 'allowedByHooks', target: 'judged', actions: 'noteVerdict' },
+          { guard: 'leftToPerson', target: 'waiting', actions: ['noteVerdict', 'noteAsking'] },
           { target: 'settled', actions: ['noteVerdict', 'noteDenial'] },
         ],
       },
     },
+    waiting: {
+      on: {
+        'tool.approved': { guard: 'isItsApproval', target: 'judged' },
+        'tool.denied': { target: 'settled', actions: 'noteRefusal' },
+      },
+    },
     judged: {
       on: {
+        'tool.denied': { target: 'settled', actions: 'noteRefusal' },
         'tool.started': { target: 'executing', actions: 'noteAttempt' },
       },
     },

@@ -7,22 +7,19 @@ import type { EventStore } from '../eventstore/event-store.ts'
 import { openLevelEventStore, openLevelSnapshots } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
 import { agentMachine } from '../machines/agent.machine.ts'
+import { OUR_MACHINES } from '../machines/our-machines.ts'
 import type { Role } from '../machines/session-record.ts'
-import { projectMachine } from '../machines/project.machine.ts'
-import { sessionMachine } from '../machines/session.machine.ts'
-import { toolCallMachine } from '../machines/tool-call.machine.ts'
 import { admitRun } from './agents/admission.ts'
 import { createAgentRegistry } from './agents/agent-registry.ts'
 import { createAgentService, type AgentService } from './agents/agent-service.ts'
 import type { Tool } from './agents/define-tool.ts'
-import { answerQuestion, type PermissionQuestion } from './agents/permission-question.ts'
 import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
 import { createRunQueue } from './agents/run-queue.ts'
+import { createGuards, type GuardOptions, type Guards } from './guards.ts'
 import { createHistory, type History } from './history.ts'
 import { openOwnerDoor } from './owner-door.ts'
 import { createCommandPort } from './command-port.ts'
-import type { PermissionExplanation } from './permissions/explain-permission.ts'
 import { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
 import { leafLogic } from './runtime/callback-logic.ts'
@@ -53,7 +50,7 @@ import { createSpawnRules, DEFAULT_SPAWN_LIMITS, type SpawnLimits } from './sess
 export type { RuntimeOptions } from './runtime-options.ts'
 
 /** A running system: the doors that everything outside goes through. */
-export interface Runtime extends History {
+export interface Runtime extends History, Guards {
   readonly project: string
   /** Absolute path of the project's folder; `null` in memory. */
   readonly path: string | null
@@ -80,11 +77,6 @@ export interface Runtime extends History {
   send(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
   /** Ends an actor for good, on the record. */
   stop(id: string): Promise<Receipt>
-  /**
-   * Says whether the hooks would allow something, and why not, without doing or recording anything.
-   * @throws RuntimeError `INPUT_INVALID`, `SESSION_UNKNOWN`
-   */
-  explainPermission(question: PermissionQuestion): Promise<PermissionExplanation>
   /** Runs code in a scope in which the article's functions work; its own session ends when it settles. */
   run<T>(fn: () => Promise<T> | T): Promise<T>
   /** Finishes what is being written, stops what runs, closes the log. What is owed goes on at the next opening. */
@@ -138,7 +130,8 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   }
 }
 
-type Parts = {
+type Parts = GuardOptions & {
+  readonly tools?: readonly Tool[]
   readonly machines?: readonly (AnyStateMachine | MachineWithPolicies)[]
   readonly random?: () => number
   readonly graceMs?: number
@@ -152,7 +145,6 @@ type Parts = {
   readonly store: EventStore
   readonly registry: PermissionHookRegistry
   readonly agents: ReturnType<typeof createAgentRegistry>
-  readonly tools?: readonly Tool[]
   readonly maxConcurrent?: number
   readonly hookTimeoutMs?: number
   readonly roles?: readonly RoleDefinition[]
@@ -188,7 +180,8 @@ async function compose(parts: Parts): Promise<Runtime> {
   // Ends every wait, when the runtime closes or its store is dead.
   // Every wait listens to it, and takes its listener back.
   setMaxListeners(0, closing.signal)
-  const machines = [sessionMachine, runnable, toolCallMachine, projectMachine, ...(parts.machines ?? [])]
+  const ours = OUR_MACHINES.map((machine) => (machine === agentMachine ? runnable : machine))
+  const machines = [...ours, ...(parts.machines ?? [])]
   const engine = await createEngine({
     store,
     clock,
@@ -225,12 +218,21 @@ async function compose(parts: Parts): Promise<Runtime> {
     assertMayStart,
     strictHandoffs: parts.strictHandoffs,
   }
+  const guards = createGuards({
+    ...services,
+    queue,
+    registry,
+    hookTimeoutMs: parts.hookTimeoutMs,
+    tools: parts.tools ?? [],
+    options: parts,
+  })
   const sessions = createSessionService(services)
   const agents = createAgentService({
     ...services,
     queue,
     registry,
     definition: (id) => parts.agents.find(id),
+    isAsking: (runId) => guards.handlers.approvals.isAsking(runId),
   })
   const commands = createCommandPort()
 
@@ -243,6 +245,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     sessions,
     agents,
     permissions: registry,
+    ...guards.doors,
     newId,
     clock,
     get parked() {
@@ -260,17 +263,6 @@ async function compose(parts: Parts): Promise<Runtime> {
         : found.actor.stop()
     },
     ...createHistory({ engine, machines: machines.map((one) => asRegistered(one).machine), newId }),
-    explainPermission: (question) =>
-      answerQuestion(
-        {
-          engine,
-          registry,
-          hookTimeoutMs: parts.hookTimeoutMs,
-          defaultProject: project,
-          tools: parts.tools ?? [],
-        },
-        question,
-      ),
     run: async (fn) => {
       closing.signal.throwIfAborted()
       return runScoped(runtime, fn)
@@ -300,11 +292,13 @@ async function compose(parts: Parts): Promise<Runtime> {
     sessions,
     commands,
     leftovers: new Map(),
+    ...guards.handlers,
     runtime: () => runtime,
     definition: (id) => parts.agents.find(id),
   }
   try {
     await engine.recover()
+    await guards.recover()
     queue.open()
     await deliverUndelivered(engine, directory)
     await resumeWhatCameBack(runtime, directory, onError)

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { EventStore } from '../eventstore/event-store.ts'
 import type { AnyAgentDefinition } from './agents/define-agent.ts'
 import type { Tool } from './agents/define-tool.ts'
+import { guardOptions, type GuardOptions } from './guards.ts'
 import type { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import type { PermissionHook } from './permissions/permission-hook.ts'
 import type { Clock, NewId } from './runtime/clock.ts'
@@ -13,7 +14,7 @@ import type { RoleDefinition } from './sessions/roles.ts'
 import type { KeeperTimes } from './sessions/session-keeper.ts'
 import type { SpawnLimits } from './sessions/spawn-rules.ts'
 
-export type RuntimeOptions = {
+export type RuntimeOptions = GuardOptions & {
   /** The project's folder, e.g. `.project`; the log lives in `log/` below it. Without it, everything is in memory. */
   readonly path?: string
   /** A store of your own instead. */
@@ -62,4 +63,5 @@ export const optionsSchema = z.looseObject({
   snapshotEvery: z.number().int().positive().optional(),
   graceMs: z.number().nonnegative().optional(),
   project: z.string().min(1).optional(),
+  ...guardOptions,
 })

@@ -78,12 +78,14 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/history.ts': ['src/query/', 'src/runtime/', 'src/sessions/'],
   'src/runtime-options.ts': [
+    'src/guards.ts',
     'src/agents/',
     'src/permissions/',
     'src/sessions/',
     'src/runtime/',
     'eventstore/',
   ],
+  'src/guards.ts': ['src/permissions/', 'src/agents/', 'src/sessions/', 'src/runtime/'],
   'src/create-runtime.ts': ['src/', 'machines/', 'actors/', 'eventstore/'],
   'src/index.ts': ['src/', 'machines/'],
 }

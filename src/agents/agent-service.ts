@@ -127,6 +127,8 @@ export type AgentServiceOptions = {
   readonly closing: AbortSignal
   readonly assertMayStart: AssertMayStart
   definition(agentId: string): AnyAgentDefinition | undefined
+  /** Whether a call of this run waits for a person. */
+  isAsking(runId: string): Promise<boolean>
 }
 
 export function createAgentService(options: AgentServiceOptions): AgentService {
@@ -143,7 +145,11 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
     waitEnded = false,
     withLogs = true,
   ): Promise<BackgroundAgentResult> =>
-    runResult(await snapshotOf(runId), { logs: withLogs ? await runLogs(store, runId) : [], waitEnded })
+    runResult(await snapshotOf(runId), {
+      logs: withLogs ? await runLogs(store, runId) : [],
+      waitEnded,
+      asking: await options.isAsking(runId),
+    })
 
   const runOf = <TOutput>(run_id: string, agent_id: string): AgentRun<TOutput> => ({
     run_id,

@@ -7,6 +7,8 @@ export type CommandSpec = {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
   readonly timeoutMs?: number
+  /** It waits for a change, so that the same outcome again and again is no loop. */
+  readonly poll?: boolean
 }
 
 /** What a command agent's run outputs. */

@@ -5,6 +5,7 @@ import type { AgentContext } from '../../machines/agent.machine.ts'
 import type { CommandOutput, CommandSpec } from './command-spec.ts'
 import { defineTool, type Tool } from './define-tool.ts'
 import type { Journal } from './journal.ts'
+import { watchData } from './loop-guard.ts'
 import { interrupted } from './journal-errors.ts'
 import type { LogLines } from './log-lines.ts'
 import { RecordedError } from './recorded-error.ts'
@@ -48,7 +49,7 @@ export function runCommandStep(at: CommandHost, name: string, spec: CommandSpec)
   return journal.call({
     kind: 'command',
     name,
-    prepare: () => ({ call_id: host.newId('call') }),
+    prepare: () => ({ call_id: host.newId('call'), ...watchData(name, spec, spec.poll) }),
     execute: async ({ call_id }) =>
       (await callTool(host, caller, {
         callId: call_id,
@@ -67,6 +68,7 @@ const specSchema = z.object({
   /** Names only. */
   env: z.array(z.string()),
   timeoutMs: z.number().positive().optional(),
+  poll: z.boolean().optional(),
 })
 
 /** A command is a tool whose process is recorded before it begins; a leftover is ended before it runs again. */

@@ -33,6 +33,8 @@ export type ToolOptions<TSchema extends z.ZodType, TOutput> = {
   /** Expected cost of a call in USD; a gated call without an estimate is denied by the cost hook. */
   readonly estimate?: (input: z.output<TSchema>) => number | Promise<number>
   readonly inDoubt: InDoubtPolicy
+  /** It waits for a change, so that the same answer again and again is no loop. */
+  readonly poll?: boolean
   /** For `inDoubt: 'verify'`: whether the call happened, and with what output. */
   readonly verify?: (
     input: z.output<TSchema>,

@@ -12,6 +12,8 @@ import type { HandlerContext } from './handler-context.ts'
 import { Journal } from './journal.ts'
 import { interrupted } from './journal-errors.ts'
 import { readJournal } from './journal-records.ts'
+import { watchData, type LoopLimits } from './loop-guard.ts'
+import { LoopWatch } from './loop-watch.ts'
 import { createLogLines, type LogLines } from './log-lines.ts'
 import { errorRecord, RecordedError } from './recorded-error.ts'
 import { runCommandStep, type CommandPort } from './command-step.ts'
@@ -24,6 +26,8 @@ export type RunnerHost = ToolCallHost & {
   /** The runtime, as ambient functions find it in the scope. */
   readonly runtime: () => unknown
   readonly leftovers: Leftovers
+  /** `undefined`: nobody watches for loops. */
+  readonly loopLimits: LoopLimits | undefined
   definition(agentId: string): AnyAgentDefinition | undefined
 }
 
@@ -96,7 +100,13 @@ async function begin(host: RunnerHost, runId: string, signal: AbortSignal): Prom
   if (missing.length > 0) return { type: 'agent.parked', error: missingHooks(runId, missing) }
 
   const records = await readJournal(engine.store, runId)
-  const journal = new Journal(records, { runId, attempt, clock, record: send })
+  const journal = new Journal(records, {
+    runId,
+    attempt,
+    clock,
+    loops: new LoopWatch(host.loopLimits),
+    record: send,
+  })
   const logs = createLogLines(clock, {
     ownRecorded: records.ownLines,
     record: async (batch) => void (await send({ type: 'agent.logged', ...batch, at: isoTime(clock) })),
@@ -143,7 +153,7 @@ async function ending(attempt: Attempt): Promise<End | undefined> {
     const blocked = journal.blocked.then((error) => ({ kind: 'blocked', error }) as const)
     const outcome = await Promise.race([blocked, settle(run)])
     if (signal.aborted) return undefined
-    if (outcome.kind === 'blocked') return { type: 'agent.parked', error: errorRecord(outcome.error) }
+    if (outcome.kind === 'blocked') return endBlocked(attempt, outcome.error)
     await journal.handlerEnded()
     if (outcome.kind === 'failed') {
       await endOwner(attempt, 'interrupted')
@@ -155,6 +165,15 @@ async function ending(attempt: Attempt): Promise<End | undefined> {
     if (signal.aborted) return undefined
     return { type: 'agent.parked', error: errorRecord(error) }
   }
+}
+
+/** A doubt or a divergence waits for a person; a loop ends the run, as waiting would not help. */
+async function endBlocked(attempt: Attempt, error: Error): Promise<End> {
+  const record = errorRecord(error)
+  if (record.code !== 'LOOP_DETECTED') return { type: 'agent.parked', error: record }
+  attempt.logs.add(`stopped: ${record.message}`)
+  await endSession(attempt, 'interrupted')
+  return { type: 'agent.failed', error: record }
 }
 
 type Settled =
@@ -170,27 +189,25 @@ async function settle(run: () => Promise<unknown>): Promise<Settled> {
 }
 
 /** When a handler settles, the session it worked for ends with it; sessions it delegated live on. */
-async function endOwner(
-  { context, host, journal }: Attempt,
-  reason: 'completed' | 'interrupted',
-): Promise<void> {
+async function endOwner(attempt: Attempt, reason: 'completed' | 'interrupted'): Promise<void> {
+  const { context, journal } = attempt
   if (context.owner_id === context.run_id) return
-  await journal.call({
-    kind: 'session',
-    name: `end:${reason}`,
-    execute: async () => {
-      const { status } = await host.sessions.get(context.owner_id)
-      if (status !== 'active' && !(status === 'paused' && reason === 'completed')) return { ended: false }
-      try {
-        await host.sessions.end(context.owner_id, { reason })
-        return { ended: true }
-      } catch (error) {
-        // A hook keeps the session open, on the record; the run has ended all the same.
-        if ((error as { code?: unknown }).code !== 'SESSION_REFUSED') throw error
-        return { ended: false }
-      }
-    },
-  })
+  const execute = async (): Promise<{ ended: boolean }> => ({ ended: await endSession(attempt, reason) })
+  await journal.call({ kind: 'session', name: `end:${reason}`, execute })
+}
+
+async function endSession({ context, host }: Attempt, reason: 'completed' | 'interrupted'): Promise<boolean> {
+  if (context.owner_id === context.run_id) return false
+  const { status } = await host.sessions.get(context.owner_id)
+  if (status !== 'active' && !(status === 'paused' && reason === 'completed')) return false
+  try {
+    await host.sessions.end(context.owner_id, { reason })
+    return true
+  } catch (error) {
+    // A hook keeps the session open, on the record; the run has ended all the same.
+    if ((error as { code?: unknown }).code !== 'SESSION_REFUSED') throw error
+    return false
+  }
 }
 
 function handlerContext(attempt: Attempt): HandlerContext {
@@ -258,7 +275,7 @@ function handlerContext(attempt: Attempt): HandlerContext {
       journal.call({
         kind: 'tool',
         name: tool.name,
-        prepare: () => ({ call_id: host.newId('call') }),
+        prepare: () => ({ call_id: host.newId('call'), ...watchData(tool.name, input, tool.poll) }),
         execute: async (data) =>
           (await callTool(host, caller, { callId: data.call_id, tool: tool, input })) as never,
       }),

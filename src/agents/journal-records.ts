@@ -1,6 +1,7 @@
 /** Reads from a run's stream what its earlier attempts recorded: calls, outcomes, their order, and what went beside them. */
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { ErrorRecord, StepRef } from '../../machines/agent.machine.ts'
+import type { Ended } from './loop-watch.ts'
 import type { ReplayItem } from './replay-order.ts'
 
 export type Outcome =
@@ -20,6 +21,8 @@ export type JournalRecords = {
   /** By key, in the order in which the calls were made. */
   readonly calls: ReadonlyMap<string, RecordedCall>
   readonly order: readonly ReplayItem[]
+  /** The calls that have ended, in the order of their outcomes. */
+  readonly ended: readonly Ended[]
   /** The last process started for a command call, by the call's key. */
   readonly processes: ReadonlyMap<string, unknown>
   /** Ids of the costs that are booked. */
@@ -70,7 +73,16 @@ export async function readJournal(store: EventStore, runId: string): Promise<Jou
         break
     }
   }
-  return { calls, order: orderOf(calls, outcomes), processes, booked, ownLines }
+  const ended = outcomes.flatMap((key) => endedCall(calls.get(key)))
+  return { calls, order: orderOf(calls, outcomes), ended, processes, booked, ownLines }
+}
+
+function endedCall(call: RecordedCall | undefined): Ended[] {
+  if (call?.outcome === undefined) return []
+  const { ref, data, outcome } = call
+  return outcome.kind === 'failed'
+    ? [{ name: ref.name, data, error: outcome.error }]
+    : [{ name: ref.name, data, output: outcome.output }]
 }
 
 function newCall({ key, kind, name, ordinal, seq, data, after = 0 }: Fact): RecordedCall {

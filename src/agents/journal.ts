@@ -6,7 +6,9 @@
  *
  * I1. A call is known by kind, name and ordinal; calls and outcomes come in the order of the log (`ReplayOrder`).
  * I2. Outcomes are given to the handler in the order in which they are recorded.
- * I3. After `stop` no call starts and none returns; what was under way may still record its success, and then
+ * I3. A loop is judged by what is recorded, in that order; the one that ends the run blocks it before its handler
+ *     hears of another outcome.
+ * I4. After `stop` no call starts and none returns; what was under way may still record its success, and then
  *     the next attempt has it.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
@@ -16,6 +18,8 @@ import { isoTime, type Clock } from '../runtime/clock.ts'
 import type { DurableCall, DurableCalls } from '../sessions/scope.ts'
 import { diverged, interrupted, nested } from './journal-errors.ts'
 import type { JournalRecords, Outcome, RecordedCall } from './journal-records.ts'
+import type { Loop } from './loop-guard.ts'
+import { loopDetected, type LoopWatch } from './loop-watch.ts'
 import { errorFrom, errorRecord } from './recorded-error.ts'
 import { ReplayOrder, type ReplayItem } from './replay-order.ts'
 
@@ -23,6 +27,7 @@ export type JournalHost = {
   readonly runId: string
   readonly attempt: number
   readonly clock: Clock
+  readonly loops: LoopWatch
   /** Appends a fact to the run's stream; its receipt says whether the machine took it. */
   record(event: { type: string }): Promise<{ accepted: boolean }>
 }
@@ -69,6 +74,9 @@ export class Journal implements DurableCalls {
       onStall: (stall) => this.#blockBy(diverged(host.runId, stall)),
     })
     this.blocked = new Promise((resolve) => (this.#block = resolve))
+    for (const ended of records.ended) host.loops.take(ended)
+    // It was stopped for this before, and the process died before that was the run's end.
+    if (host.loops.stop !== undefined) this.#blockBy(loopDetected(host.runId, host.loops.stop))
   }
 
   /** True while the current code runs inside one of this journal's calls. */
@@ -167,17 +175,19 @@ export class Journal implements DurableCalls {
       // Whether it happened is not known, so there is no outcome yet.
       if (isDoubt(error)) throw this.#blockBy(error)
       const record: ErrorRecord = errorRecord(error)
-      await this.#give({ ...ref, type: 'step.failed', error: record })
+      await this.#give({ ...ref, type: 'step.failed', error: record }, data)
       throw errorFrom(record, error)
     }
     // What a restarted handler will get is what this one gets: the value as JSON gives it back.
     const kept = copyAsJson(output, { root: () => call.name, outcome: true })
-    await this.#give({ ...ref, type: 'step.completed', ...(output !== undefined && { output }) })
+    await this.#give({ ...ref, type: 'step.completed', ...(output !== undefined && { output }) }, data)
     return (output === undefined ? undefined : kept.value) as TResult
   }
 
   /** Records an outcome; resolves when it is the handler's turn to have it (I2). */
-  async #give(event: StepEvent): Promise<void> {
+  async #give(event: StepEvent, data: unknown): Promise<void> {
+    const { name, error, output } = event
+    const loop = this.#host.loops.take(error === undefined ? { name, data, output } : { name, data, error })
     const recorded = this.#record(event)
     const before = this.#lastGiven
     let next!: () => void
@@ -187,11 +197,19 @@ export class Journal implements DurableCalls {
       await before
       if (!this.#order.live) await this.#order.end()
       if (!accepted) throw interrupted(this.#host.runId, event.key)
+      if (loop !== undefined) await this.#looped(loop)
       this.#given += 1
     } finally {
       // What follows from this outcome at once comes first, as it will in a replay.
       setImmediate(next)
     }
+  }
+
+  async #looped(loop: Loop): Promise<void> {
+    const { period, repetitions, calls } = loop
+    const type = loop.kind === 'stop' ? 'loop.stopped' : 'loop.warned'
+    await this.#host.record({ type, period, repetitions, calls, at: isoTime(this.#host.clock) } as never)
+    if (loop.kind === 'stop') throw this.#blockBy(loopDetected(this.#host.runId, loop))
   }
 
   async #record(event: StepEvent): Promise<boolean> {

@@ -6,6 +6,7 @@ import type { Role } from '../../machines/session-record.ts'
 export type RunState =
   | 'queued'
   | 'running'
+  | 'awaiting_approval'
   | 'paused'
   | 'parked'
   | 'completed'
@@ -46,6 +47,7 @@ export interface BackgroundAgentResult {
 const STATUS: Readonly<Record<RunState, BackgroundAgentResult['status']>> = {
   queued: 'running',
   running: 'running',
+  awaiting_approval: 'running',
   paused: 'running',
   parked: 'running',
   completed: 'completed',
@@ -69,10 +71,16 @@ export function runState(value: unknown, context: AgentContext): RunState {
 /** Builds the result from the machine's context; `waitEnded` when a wait timed out before the run ended. */
 export function runResult(
   snapshot: { readonly value: unknown; readonly context: AgentContext },
-  options: { readonly logs: readonly string[]; readonly waitEnded?: boolean },
+  options: {
+    readonly logs: readonly string[]
+    readonly waitEnded?: boolean
+    /** A call of it waits for a person. */
+    readonly asking?: boolean
+  },
 ): BackgroundAgentResult {
   const { context } = snapshot
-  const state = runState(snapshot.value, context)
+  const recorded = runState(snapshot.value, context)
+  const state = recorded === 'running' && options.asking === true ? 'awaiting_approval' : recorded
   const start = context.started_at ?? context.at
   const ended = context.completed_at
   const value = context.outcome?.kind === 'succeeded' ? context.outcome.output : undefined

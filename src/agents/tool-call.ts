@@ -8,10 +8,18 @@ import { judge, type Judgement } from '../permissions/judge.ts'
 import { PermissionDeniedError } from '../permissions/permission-denied-error.ts'
 import { isoTime } from '../runtime/clock.ts'
 import type { DurableActor } from '../runtime/durable-actor.ts'
-import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { checkedInput } from '../sessions/input.ts'
 import { estimatedCost, type Tool, type ToolContext } from './define-tool.ts'
+import {
+  approvalFor,
+  awaitApproval,
+  doubtApproval,
+  giveBack,
+  isCovered,
+  useUp,
+  type ApprovalHost,
+} from './approved-call.ts'
 import { interrupted, isInterruption } from './journal-errors.ts'
 import { errorFrom, errorRecord } from './recorded-error.ts'
 
@@ -26,8 +34,9 @@ export type ToolCaller = {
   spend(cost: { readonly usd: number; readonly tokens?: number; readonly what?: string }): Promise<void>
 }
 
-export type ToolCallHost = {
-  readonly engine: Engine
+export type ToolCallHost = ApprovalHost & {
+  /** The tools that the runtime was given. */
+  readonly tools: readonly Tool[]
   readonly registry: PermissionHookRegistry
   readonly hookTimeoutMs: number | undefined
 }
@@ -52,7 +61,9 @@ export async function callTool(
   caller: ToolCaller,
   wish: { readonly callId: string; readonly tool: Tool; readonly input: unknown },
 ): Promise<unknown> {
-  const { tool, callId } = wish
+  const { callId } = wish
+  const capabilities = capabilitiesOf(host, wish.tool)
+  const tool: Tool = { ...wish.tool, capabilities }
   const input = checkedInput(tool.input, wish.input, `Tool "${tool.name}"`) as never
   const found = await host.engine.find(callId)
   const run = await host.engine.find(caller.run_id)
@@ -66,7 +77,7 @@ export async function callTool(
           input: {
             call_id: callId,
             tool: tool.name,
-            capabilities: tool.capabilities,
+            capabilities,
             parameters: copyAsJson(wish.input ?? {}, { root: () => 'input', outcome: false }).value,
             run_id: caller.run_id,
             session_id: caller.session_id,
@@ -86,24 +97,51 @@ export async function callTool(
   return carryOn({ host, caller, tool, callId, actor, input: recorded })
 }
 
+/** A copy of a registered tool cannot hide what that one says it does. */
+function capabilitiesOf({ tools }: ToolCallHost, tool: Tool): readonly string[] {
+  const registered = tools.find(({ name }) => name === tool.name)
+  return [...new Set([...(registered?.capabilities ?? []), ...tool.capabilities])]
+}
+
 async function carryOn(call: Call): Promise<unknown> {
-  const { value } = call.actor.getSnapshot()
-  if (value === 'requested') await judged(call)
-  if (call.actor.getSnapshot().value === 'settled') return settled(call.actor.getSnapshot().context)
-  if (value === 'executing') return doubted(call)
+  const standing = (): unknown => call.actor.getSnapshot().value
+  const before = standing()
+  if (before === 'requested') await judged(call)
+  if (standing() === 'waiting') await awaited(call)
+  if (standing() === 'settled') {
+    // The process may have died between the call's end and the end of its approval.
+    if (before === 'settled') await useUp(call)
+    return settled(call.actor.getSnapshot().context)
+  }
+  if (before === 'executing') return doubted(call)
   return executed(call)
 }
 
 async function judged(call: Call): Promise<void> {
   const judgement = await asked(call)
+  const approval_id = await approvalFor(call, judgement.verdict)
   await call.actor.send({
     type: 'tool.judged',
     testimony: judgement.testimony,
+    ...(approval_id !== undefined && { approval_id }),
     at: isoTime(call.host.engine.clock),
   })
-  if (judgement.verdict.allowed) return
+  if (judgement.verdict.allowed || approval_id !== undefined) return
   const { reason, alternatives } = judgement.verdict
   await aftermath(call, judgement, { kind: 'denied', reason, alternatives })
+}
+
+/** Waits for a person. The hooks hear of a refusal as they do of their own. */
+async function awaited(call: Call): Promise<void> {
+  await awaitApproval(call)
+  await toldOfRefusal(call)
+}
+
+async function toldOfRefusal(call: Call): Promise<void> {
+  const { outcome } = call.actor.getSnapshot().context
+  if (outcome?.kind !== 'denied') return
+  const { reason, alternatives } = outcome.verdict
+  await aftermath(call, undefined, { kind: 'denied', reason, alternatives })
 }
 
 function asked(call: Call): Promise<Judgement> {
@@ -134,6 +172,7 @@ function permissionRequest({ caller, tool, actor, callId }: Call): PermissionReq
 /** It was begun before a crash and nobody knows whether it happened: by the tool's own policy. */
 async function doubted(call: Call): Promise<unknown> {
   const { tool } = call
+  await doubtApproval(call)
   if (tool.inDoubt === 'retry') return executed(call)
   if (tool.inDoubt === 'ask' || tool.verify === undefined) throw await inDoubt(call)
   const answer = await verified(call, tool.verify)
@@ -169,7 +208,11 @@ async function inDoubt({ actor, tool, callId, host }: Call, cause?: unknown): Pr
 async function executed(call: Call): Promise<unknown> {
   const { actor, tool, caller } = call
   const { clock } = call.host.engine
-  if (caller.signal.aborted) throw interrupted(caller.run_id)
+  if (caller.signal.aborted) {
+    await giveBack(call, 'the run was stopped before the call began')
+    throw interrupted(caller.run_id)
+  }
+  if (!(await isCovered(call))) return refused(call, 'the approval is not there for this call any more')
   await actor.send({ type: 'tool.started', at: isoTime(clock) })
   let output: unknown
   try {
@@ -178,6 +221,7 @@ async function executed(call: Call): Promise<unknown> {
     // Stopped in the middle: what happened is not known, so nothing is recorded and the policy decides next time.
     if (caller.signal.aborted || isInterruption(error)) throw interrupted(caller.run_id)
     await actor.send({ type: 'tool.failed', error: errorRecord(error), at: isoTime(clock) })
+    await useUp(call)
     await aftermath(call, undefined, { kind: 'failed', error })
     throw error
   }
@@ -188,7 +232,16 @@ async function succeeded(call: Call, output: unknown): Promise<unknown> {
   const { engine } = call.host
   const fact = { type: 'tool.succeeded', output, at: isoTime(engine.clock) }
   await engine.sendOutcome(call.callId, fact, { source: call.caller.run_id })
+  await useUp(call)
   await aftermath(call, undefined, { kind: 'succeeded', result: output })
+  return settled(call.actor.getSnapshot().context)
+}
+
+/** What it needs is not there: it ends before it began. */
+async function refused(call: Call, reason: string): Promise<unknown> {
+  const fact = { type: 'tool.denied', by: 'runtime', reason, alternatives: [] } as const
+  await call.actor.send({ ...fact, at: isoTime(call.host.engine.clock) })
+  await toldOfRefusal(call)
   return settled(call.actor.getSnapshot().context)
 }
 

@@ -3,14 +3,9 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { AnyStateMachine } from 'xstate'
-import { agentMachine } from '../../machines/agent.machine.ts'
-import { projectMachine } from '../../machines/project.machine.ts'
-import { sessionMachine } from '../../machines/session.machine.ts'
-import { toolCallMachine } from '../../machines/tool-call.machine.ts'
+import { OUR_MACHINES } from '../../machines/our-machines.ts'
 import { knownMachines, type KnownMachines } from '../query/state-at.ts'
 import { CliError } from './cli-error.ts'
-
-const OURS: readonly AnyStateMachine[] = [sessionMachine, agentMachine, toolCallMachine, projectMachine]
 
 /**
  * Our machines, and all that the modules export by any name, also in lists. A user's machine takes the place of ours
@@ -21,7 +16,7 @@ const OURS: readonly AnyStateMachine[] = [sessionMachine, agentMachine, toolCall
 export async function loadMachines(files: readonly string[], cwd: string): Promise<KnownMachines> {
   const theirs = new Set<AnyStateMachine>()
   for (const file of files) for (const machine of await machinesOf(file, cwd)) theirs.add(machine)
-  return new Map([...knownMachines(OURS), ...knownMachines(theirs)])
+  return new Map([...knownMachines(OUR_MACHINES), ...knownMachines(theirs)])
 }
 
 async function machinesOf(file: string, cwd: string): Promise<AnyStateMachine[]> {

@@ -23,18 +23,30 @@ export async function explainToolCall(
   let outcome: ToolCallExplained['outcome'] = 'open'
   let error: Told | null = null
   let attempts = 0
+  let refusal: Refusal | Testimony | undefined
   for await (const event of store.readStream(callId)) {
     events.push(briefOf(event))
-    const payload = event.payload as unknown as { testimony?: readonly Testimony[]; error?: ErrorRecord }
+    const payload = event.payload as unknown as CallFact
     if (event.event_type === 'tool.judged') {
       testimony = payload.testimony ?? []
-      verdict = event.state === 'settled' ? 'denied' : 'allowed'
+      verdict = (typeof event.state === 'string' ? VERDICTS[event.state] : undefined) ?? 'allowed'
+      refusal = testimony.find((word) => !word.allowed)
+    }
+    // A person has decided, or what it needed was not there.
+    if (event.event_type === 'tool.approved') verdict = 'allowed'
+    if (event.event_type === 'tool.denied') {
+      verdict = 'denied'
+      refusal = {
+        by: payload.by ?? '',
+        reason: payload.reason ?? '',
+        alternatives: payload.alternatives ?? [],
+      }
     }
     if (event.event_type === 'tool.started') attempts += 1
     if (event.event_type === 'tool.failed' && payload.error !== undefined) error = toldOf(payload.error)
     outcome = OUTCOMES[event.event_type] ?? (verdict === 'denied' ? 'denied' : outcome)
   }
-  const no = verdict === 'denied' ? testimony.find((word) => !word.allowed) : undefined
+  const no = verdict === 'denied' ? refusal : undefined
   return {
     kind: 'tool_call',
     call_id: callId,
@@ -53,7 +65,7 @@ export async function explainToolCall(
     estimated_cost: call.estimated_cost,
     testimony: testimony.map(wordOf),
     verdict,
-    by: no === undefined ? null : `hook:${no.hook}`,
+    by: no === undefined ? null : 'hook' in no ? `hook:${no.hook}` : no.by,
     reason: no === undefined ? null : (no.reason ?? 'denied without a reason'),
     alternatives: no?.alternatives ?? [],
     outcome,
@@ -61,6 +73,19 @@ export async function explainToolCall(
     attempts,
     events,
   }
+}
+
+type Refusal = { readonly by: string; readonly reason: string; readonly alternatives: readonly string[] }
+
+type CallFact = Partial<Refusal> & {
+  readonly testimony?: readonly Testimony[]
+  readonly error?: ErrorRecord
+}
+
+/** By the state that the hooks' words led to. */
+const VERDICTS: Readonly<Record<string, ToolCallExplained['verdict']>> = {
+  settled: 'denied',
+  waiting: 'pending',
 }
 
 const OUTCOMES: Readonly<Record<string, ToolCallExplained['outcome']>> = {

@@ -1,17 +1,9 @@
-/** Keeps sessions, runs and tool calls from being forked into the log that has them: their events carry their own ids. */
+/** Keeps sessions, runs, tool calls and approvals from being forked into the log that has them: their events carry their own ids. */
 import type { EventStore } from '../../eventstore/event-store.ts'
-import { agentMachine } from '../../machines/agent.machine.ts'
-import { projectMachine } from '../../machines/project.machine.ts'
-import { sessionMachine } from '../../machines/session.machine.ts'
-import { toolCallMachine } from '../../machines/tool-call.machine.ts'
+import { OUR_MACHINES } from '../../machines/our-machines.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 
-const OURS: ReadonlySet<string> = new Set([
-  sessionMachine.id,
-  agentMachine.id,
-  toolCallMachine.id,
-  projectMachine.id,
-])
+const OURS: ReadonlySet<string> = new Set(OUR_MACHINES.map(({ id }) => id))
 
 /**
  * Passes for actors of a user's machine, and for ids that are not there.
@@ -28,7 +20,7 @@ export async function assertForkable(
   throw new RuntimeError('FORK_REFUSED', {
     happened: `"${id}" (${machine}) cannot be ${wish === 'fork' ? 'forked in the log that has it' : 'resumed as a fork'}.`,
     expected:
-      'Sessions, runs and tool calls know themselves and each other by the ids in their events: a fork that runs would act as the original.',
+      'Sessions, runs, tool calls and approvals know themselves and each other by the ids in their events: a fork that runs would act as the original.',
     todo:
       wish === 'fork'
         ? `Fork it into a folder of its own, when no process has this one open: agentctl fork ${id} --into <folder>.`

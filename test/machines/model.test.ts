@@ -8,6 +8,7 @@ import { initialTransition, transition, type AnyMachineSnapshot, type AnyStateMa
 import { getShortestPaths } from 'xstate/graph'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
 import { agentMachine, type AgentContext, type AgentEvent } from '../../machines/agent.machine.ts'
+import { approvalMachine, type ApprovalContext, type ApprovalEvent } from '../../machines/approval.machine.ts'
 import { sessionMachine, type SessionEvent } from '../../machines/session.machine.ts'
 import type { Testimony } from '../../machines/testimony.ts'
 import { toolCallMachine, type ToolCallEvent } from '../../machines/tool-call.machine.ts'
@@ -27,6 +28,10 @@ const at = '2030-01-01T00:00:00.000Z'
 const yes: Testimony[] = [{ hook: 'a', allowed: true, duration_ms: 1 }]
 const no: Testimony[] = [{ hook: 'a', allowed: false, reason: 'not now', duration_ms: 1 }]
 const silent: Testimony[] = [{ hook: 'a', allowed: false, trouble: 'timed_out', duration_ms: 1 }]
+const asks: Testimony[] = [
+  { hook: 'a', allowed: false, requires_approval: true, reason: 'ask', duration_ms: 1 },
+]
+const late = '2030-01-03T00:00:00.000Z'
 const error = { name: 'Error', message: 'no luck' }
 const ref = { key: 'step:a:1', kind: 'step', name: 'a', ordinal: 1, seq: 0, at }
 const handoff = {
@@ -101,6 +106,8 @@ const MODELS: Readonly<Record<string, Model>> = {
       { type: 'agent.logged', lines: ['l'], own: 1, at },
       { type: 'agent.spent', tokens: 1, cost_micro_usd: 2, what: '', spend_id: 's', at },
       { type: 'command.started', key: 'k', process: {}, at },
+      { type: 'loop.warned', period: 1, repetitions: 3, calls: ['a'], at },
+      { type: 'loop.stopped', period: 1, repetitions: 5, calls: ['a'], at },
       { type: 'agent.succeeded', output: 1, at },
       { type: 'agent.failed', error, at },
       { type: 'agent.parked', error, at },
@@ -130,6 +137,11 @@ const MODELS: Readonly<Record<string, Model>> = {
     },
     events: [
       ...judged('tool.judged'),
+      { type: 'tool.judged', testimony: asks, approval_id: 'appr_1', at },
+      { type: 'tool.judged', testimony: asks, at },
+      { type: 'tool.approved', approval_id: 'appr_1', by: 'me', at },
+      { type: 'tool.approved', approval_id: 'appr_2', by: 'me', at },
+      { type: 'tool.denied', by: 'me', reason: 'no', alternatives: [], at },
       { type: 'tool.started', at },
       { type: 'tool.succeeded', output: { n: 1 }, at },
       { type: 'tool.failed', error, at },
@@ -141,7 +153,45 @@ const MODELS: Readonly<Record<string, Model>> = {
       Math.min(attempts, 2),
       in_doubt,
     ],
-    states: ['requested', 'judged', 'executing', 'settled'],
+    states: ['requested', 'waiting', 'judged', 'executing', 'settled'],
+  },
+  approval: {
+    machine: approvalMachine,
+    input: {
+      approval_id: 'appr_1',
+      subject: 'tool',
+      fingerprint: 'f',
+      tool: 't',
+      capabilities: [],
+      parameters: {},
+      call_id: 'call_1',
+      run_id: 'run_1',
+      session_id: 'sess_1',
+      agent_role: 'workagent',
+      project: 'p',
+      estimated_cost: null,
+      asked_by: 'a',
+      reason: 'r',
+      alternatives: [],
+      ttl_ms: 1e9,
+      expires_at: '2030-01-02T00:00:00.000Z',
+      at,
+    },
+    events: [
+      ...judged('approval.granted', { by: 'me', note: 'fine' }),
+      { type: 'approval.denied', by: 'me', reason: 'no', at },
+      { type: 'approval.reserved', call_id: 'call_1', fingerprint: 'f', at },
+      { type: 'approval.reserved', call_id: 'call_2', fingerprint: 'f', at },
+      { type: 'approval.reserved', call_id: 'call_1', fingerprint: 'g', at },
+      { type: 'approval.reserved', call_id: 'call_1', fingerprint: 'f', at: late },
+      { type: 'approval.released', reason: 'not begun', at },
+      { type: 'approval.released', reason: 'not begun', at: late },
+      { type: 'approval.consumed', at },
+      { type: 'approval.doubted', at },
+      { type: 'approval.withdrawn', reason: 'over', at },
+    ] as ApprovalEvent[],
+    facets: ({ reserved_by, released }: ApprovalContext) => [reserved_by, Math.min(released, 1)],
+    states: ['requested', 'granted', 'reserved', 'in_doubt', 'consumed', 'denied', 'expired', 'withdrawn'],
   },
 }
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { initialTransition, transition, type AnyStateMachine } from 'xstate'
 import { agentMachine } from '../../machines/agent.machine.ts'
+import { approvalMachine } from '../../machines/approval.machine.ts'
 import { projectMachine } from '../../machines/project.machine.ts'
 import { sessionMachine } from '../../machines/session.machine.ts'
 import { toolCallMachine } from '../../machines/tool-call.machine.ts'
@@ -11,6 +12,7 @@ import { toolCallMachine } from '../../machines/tool-call.machine.ts'
 const folder = fileURLToPath(new URL('../../machines/', import.meta.url))
 const files = readdirSync(folder)
 const machines: Readonly<Record<string, AnyStateMachine>> = {
+  'approval.machine.ts': approvalMachine,
   'session.machine.ts': sessionMachine,
   'agent.machine.ts': agentMachine,
   'tool-call.machine.ts': toolCallMachine,
@@ -65,6 +67,9 @@ describe.each(Object.entries(machines))('%s', (file, machine) => {
       at: '2030-01-01T00:00:00.000Z',
       tags: [],
       deadline_ms: 5,
+      ttl_ms: 5,
+      expires_at: '2030-01-03T00:00:00.000Z',
+      fingerprint: 'f',
       parameters: {},
       role: 'workagent',
     })
@@ -106,6 +111,9 @@ const everyField = {
   output: 1,
   handoff: { handoff_id: 'h', context: {}, claimed_by: null },
   handoff_id: 'h',
+  call_id: 'c',
+  fingerprint: 'f',
+  approval_id: 'a',
   by: 'me',
   name: 'n',
   tags: [],

@@ -28,6 +28,8 @@ export type CostControlOptions = {
     | undefined
   /** Default: `execute:api`, `execute:compute`. */
   readonly triggers?: readonly string[] | undefined
+  /** Too expensive: leave it to a person instead of denying it. Default false. */
+  readonly approval?: boolean | undefined
   /** Told of each operation that was let pass and succeeded. */
   readonly logger?: { info(message: string, fields: Readonly<Record<string, unknown>>): void } | undefined
 }
@@ -42,7 +44,7 @@ export function getRoleLimit(role: string): number {
  * Throws `PM_INVALID_OPTION` for a threshold that is not a number of USD.
  */
 export function costControlHook(options: CostControlOptions = {}): PermissionHook {
-  const { estimate, logger, triggers = ['execute:api', 'execute:compute'] } = options
+  const { estimate, logger, approval = false, triggers = ['execute:api', 'execute:compute'] } = options
   const limits = { ...ROLE_LIMITS, ...checkedThresholds(options.thresholds ?? {}) }
 
   const costOf = async (context: HookContext): Promise<number | undefined> => {
@@ -69,6 +71,7 @@ export function costControlHook(options: CostControlOptions = {}): PermissionHoo
           allowed: false,
           reason: `Operation costs $${cost.toFixed(2)}, exceeds $${limit.toFixed(2)} limit for ${role}`,
           alternatives: TOO_EXPENSIVE,
+          ...(approval && { requires_approval: true }),
         }
       }
       return { allowed: true }

@@ -18,13 +18,15 @@ export type DestructiveOperationNotice = {
 export type DestructiveOperationOptions = {
   /** `all` (default) denies every triggering operation; `force-or-cascade` only with `force` or `cascade` set. */
   readonly mode?: 'all' | 'force-or-cascade' | undefined
+  /** Leave it to a person instead of denying it. Default false. */
+  readonly approval?: boolean | undefined
   /** Told of each blocked operation, for example to post it to a chat. */
   readonly notify?: ((notice: DestructiveOperationNotice) => Promise<void> | void) | undefined
 }
 
 /** Denies destructive operations, whatever the role. Throws `PM_INVALID_OPTION` for an unknown mode. */
 export function destructiveOperationHook(options: DestructiveOperationOptions = {}): PermissionHook {
-  const { mode = 'all', notify } = options
+  const { mode = 'all', notify, approval = false } = options
   if (mode !== 'all' && mode !== 'force-or-cascade') {
     throw new PermissionError('PM_INVALID_OPTION', {
       happened: `The mode is ${JSON.stringify(mode)}.`,
@@ -45,6 +47,7 @@ export function destructiveOperationHook(options: DestructiveOperationOptions = 
             'Request manual review before deletion',
             'Create backup before proceeding',
           ],
+          ...(approval && { requires_approval: true }),
         }
       }
       return { allowed: true }
