@@ -152,6 +152,7 @@ type Parts = GuardOptions & {
   readonly keeper?: Partial<KeeperTimes>
   readonly strictHandoffs?: boolean
   readonly snapshotEvery?: number
+  readonly maxResident?: number
 }
 
 async function compose(parts: Parts): Promise<Runtime> {
@@ -193,6 +194,7 @@ async function compose(parts: Parts): Promise<Runtime> {
         ? undefined
         : () => openLevelSnapshots({ path: join(String(parts.path), 'snapshots') }),
     snapshotEvery: parts.snapshotEvery,
+    maxResident: parts.maxResident,
     onStoreFailure(error) {
       if (closing.signal.aborted || !isEndOfStore(error)) return
       onError(error)

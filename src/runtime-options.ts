@@ -41,6 +41,8 @@ export type RuntimeOptions = GuardOptions & {
   readonly keeper?: Partial<KeeperTimes>
   /** What one hook may take, in ms; default 10,000. */
   readonly hookTimeoutMs?: number
+  /** How many actors without work stay in memory, children not counted; default 10,000. The others wake when needed. */
+  readonly maxResident?: number
   /** A snapshot of an actor is saved beside the log after that many of its events; default 100. */
   readonly snapshotEvery?: number
   readonly clock?: Clock
@@ -61,6 +63,7 @@ export const optionsSchema = z.looseObject({
   hookTimeoutMs: z.number().positive().optional(),
   attach: z.boolean().optional(),
   snapshotEvery: z.number().int().positive().optional(),
+  maxResident: z.number().int().positive().optional(),
   graceMs: z.number().nonnegative().optional(),
   project: z.string().min(1).optional(),
   ...guardOptions,

@@ -18,12 +18,17 @@ export type Observer<T> = {
 type Handler = { readonly type: string; readonly handle: (event: AnyEventObject) => void }
 
 export class Audience {
+  /** The version of the last state that it was told of, or that was there when it came. */
+  seen: number | undefined
   readonly #onError: (error: unknown) => void
+  readonly #onEmpty: () => void
   readonly #observers = new Set<Observer<AnyMachineSnapshot>>()
   readonly #handlers = new Set<Handler>()
 
-  constructor(onError: (error: unknown) => void) {
+  /** `onEmpty`: called when all have heard the last there is to hear. */
+  constructor(onError: (error: unknown) => void, onEmpty: () => void) {
     this.#onError = onError
+    this.#onEmpty = onEmpty
   }
 
   get empty(): boolean {
@@ -81,6 +86,7 @@ export class Audience {
     const observers = [...this.#observers]
     this.#observers.clear()
     this.#handlers.clear()
+    this.#onEmpty()
     return observers
   }
 

@@ -70,6 +70,8 @@ export class Cell implements Member {
   lastTime = 0
   /** The version of its latest snapshot. */
   kept = 0
+  /** The one that lives after this one has left memory. */
+  successor: Cell | undefined
   readonly #kin: Kin
   // Made when the first one is needed: most actors at rest have neither.
   #leaves: Leaves | undefined
@@ -146,6 +148,11 @@ export class Cell implements Member {
     return 'folded'
   }
 
+  /** Whether nothing keeps it in memory: no leaf that runs, nobody who watches. */
+  get canRest(): boolean {
+    return (this.#leaves?.size ?? 0) === 0 && this.#kin.host.audience(this.id) === undefined
+  }
+
   /** Whether it is known, from the disk or by what was decided. */
   get exists(): boolean {
     return this.decided !== undefined
@@ -163,7 +170,8 @@ export class Cell implements Member {
     const state = this.#published
     if (state === undefined) return
     // Those who watched the cell before this one may have missed something.
-    if (this.#kin.host.audience(this.id) !== undefined) this.#announce(state)
+    const audience = this.#kin.host.audience(this.id)
+    if (audience !== undefined && audience.seen !== state.version) this.#announce(state)
     for (const child of state.children.values()) {
       if (child.durable) continue
       const tried = this.#tried?.get(child.key)
@@ -239,6 +247,7 @@ export class Cell implements Member {
   /** As XState tells it: a final state is shown and then complete, a stopped actor is only complete. */
   #announce({ snapshot, version, link }: CellState): void {
     const audience = this.#kin.host.audience(this.id)
+    if (audience !== undefined) audience.seen = version
     if (snapshot.status === 'error') {
       const heard = audience?.fail(snapshot.error) ?? false
       // A child's error is its parent's to take care of.
@@ -342,7 +351,7 @@ export class Cell implements Member {
   /** Sends by hand, from an action. */
   relay(target: AnyActorRef, event: AnyEventObject): void {
     // A replay sends nothing.
-    if (this.#closed || this.#published === undefined) return
+    if (this.#published === undefined) return
     for (const child of this.#published.children.values()) {
       if (child.ref !== target || child.durable) continue
       this.#leaves?.send(child.key, event)

@@ -63,12 +63,10 @@ export interface DurableActor<TMachine extends AnyActorLogic = AnyStateMachine> 
 
 /** What references need from the engine; one for all of them. */
 export type ActorHost = {
-  /** The live cell of that id, if its family is awake. */
-  live(id: string): Cell | undefined
   /** Hands the live cell to `take`, waking it if it has left memory. */
   use<T>(id: string, take: (cell: Cell) => Promise<T>): Promise<T>
   /** Who watches the actor; made if nobody did. */
-  audience(id: string): Audience
+  audience(id: string, version: number): Audience
   /** Somebody has stopped watching. */
   dismiss(id: string, audience: Audience): void
   readonly onError: (error: unknown) => void
@@ -144,7 +142,7 @@ class Reference {
     const observer = typeof first === 'object' ? first : { next: first, error, complete }
     const { snapshot } = this.#now()
     if (snapshot.status === 'active') {
-      const audience = this.#host.audience(this.id)
+      const audience = this.#host.audience(this.id, this.version)
       return this.#watched(audience, audience.subscribe(observer))
     }
     if (snapshot.status !== 'error') observer.complete?.()
@@ -154,7 +152,7 @@ class Reference {
   }
 
   on(type: string, handler: (event: AnyEventObject) => void): Subscription {
-    const audience = this.#host.audience(this.id)
+    const audience = this.#host.audience(this.id, this.version)
     return this.#watched(audience, audience.on(type, handler))
   }
 
@@ -185,7 +183,7 @@ class Reference {
   }
 
   #now(): Cell {
-    if (this.#cell.isReleased) this.#cell = this.#host.live(this.id) ?? this.#cell
+    while (this.#cell.successor !== undefined) this.#cell = this.#cell.successor
     return this.#cell
   }
 

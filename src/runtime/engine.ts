@@ -37,18 +37,20 @@ import { Effects, type ListedEffect } from './effects.ts'
 import { FORK_SUFFIX } from './fork-link.ts'
 import { createForks, type Forks } from './forks.ts'
 import { Family, type FamilyHost } from './family.ts'
+import { firstDue } from './family-rest.ts'
 import { FamilyRegistry } from './family-registry.ts'
-import { rootsWithMail } from './outbox.ts'
 import { SnapshotKeeper } from './snapshot-keeper.ts'
 import { EFFECTS_SUFFIX } from './owed-effect.ts'
-import { streamsThatOwe } from './owed.ts'
 import { asRegistered, type MachineWithPolicies } from './policies.ts'
+import { recover } from './recovery.ts'
+import { Sleepers } from './sleepers.ts'
+import { Successors } from './successors.ts'
 import { Postman } from './postman.ts'
 import { createRefusalLog, REFUSED_SUFFIX } from './refusal-log.ts'
 import { isEndOfStore, notWoken } from './store-end.ts'
 
-/** How many actors recover at once. */
-const RECOVERY_CONCURRENCY = 16
+/** How many actors stay in memory by default. */
+const MAX_RESIDENT = 10_000
 
 /** Leaves room in the store's keys for what is owed. */
 const LONGEST_ID = 400
@@ -131,6 +133,8 @@ export type EngineOptions = {
   readonly log?: (...values: unknown[]) => void
   /** Where snapshots of actors are kept; opened when the first one is needed. Without it they fold whole streams. */
   readonly openSnapshots?: (() => Promise<Snapshots>) | undefined
+  /** How many actors without work stay in memory, children not counted; default 10,000. */
+  readonly maxResident?: number | undefined
   /** A snapshot of an actor is saved after that many events; default 100. */
   readonly snapshotEvery?: number | undefined
   /** The store failed to write; actors that had something in it left memory. */
@@ -201,6 +205,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (isEndOfStore(error)) endOfStore ??= error
       options.onStoreFailure?.(error)
     },
+    forward(root, take) {
+      const forwarded = families.use(root, (family) => family && take(family))
+      forwarded.catch((error: unknown) => {
+        if ((error as { code?: string }).code !== closed().code) onError(error)
+      })
+    },
+    onIdle: () => families.ease(),
   }
   const load = async (id: string): Promise<Family | undefined> => {
     if (endOfStore !== undefined) throw notWoken(id, endOfStore)
@@ -215,7 +226,31 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     for (const { id: one } of parked.values()) if (rootOf(one) === id) parked.delete(one)
     return family
   }
-  const families: FamilyRegistry = new FamilyRegistry(load)
+  const successors = new Successors()
+  const families: FamilyRegistry = new FamilyRegistry({
+    load,
+    maxResident: options.maxResident ?? MAX_RESIDENT,
+    onArrived(family) {
+      for (const cell of family.members()) successors.arrived(cell)
+    },
+    onLeft(family) {
+      for (const cell of family.members()) successors.left(cell)
+      // One that is broken waits until somebody asks for it.
+      const due = family.isBroken ? undefined : firstDue(family.members())
+      if (due !== undefined) sleepers.note(due)
+    },
+  })
+  const wake = async (root: string): Promise<void> => {
+    try {
+      await families.use(root, () => undefined)
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? 'ACTOR_FAILED'
+      // Closing in the middle of a recovery parks nobody.
+      if (code !== closed().code) parked.set(root, { id: root, code, reason: (error as Error).message })
+    }
+  }
+  const isSeenTo = (root: string): boolean => families.live.has(root) || parked.has(root)
+  const sleepers = new Sleepers({ store, clock, isSeenTo, wake, onError })
   const forks = createForks({ store, machines, effects, families: () => families, assertId })
 
   const registered = (machine: AnyStateMachine): DurableMachine => {
@@ -238,10 +273,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       return take(cell)
     })
   const actorHost: ActorHost = {
-    live: (id) => families.live.get(rootOf(id))?.member(id),
     use: useExisting,
-    audience(id) {
-      const audience = audiences.get(id) ?? new Audience(onError)
+    audience(id, version) {
+      const known = audiences.get(id)
+      if (known !== undefined) return known
+      const audience: Audience = new Audience(onError, () => actorHost.dismiss(id, audience))
+      audience.seen = version
       audiences.set(id, audience)
       return audience
     },
@@ -303,21 +340,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     sendOutcome: (id, event, sendOptions) => useExisting(id, (cell) => cell.sendOutcome(event, sendOptions)),
     async recover() {
       await effects.recover()
-      const owing = [...new Set([...(await streamsThatOwe(store)), ...(await rootsWithMail(store))])]
-      const wakeNext = async (): Promise<void> => {
-        for (let id = owing.shift(); id !== undefined; id = owing.shift()) {
-          try {
-            await families.use(rootOf(id), () => undefined)
-          } catch (error) {
-            const code = (error as { code?: string }).code ?? 'ACTOR_FAILED'
-            // Closing in the middle of a recovery parks nobody.
-            if (code !== closed().code) parked.set(id, { id, code, reason: (error as Error).message })
-          }
-        }
-      }
-      await Promise.all(Array.from({ length: RECOVERY_CONCURRENCY }, wakeNext))
+      await recover({ store, now: () => clock.now(), wake, sleepUntil: (dueAt) => sleepers.note(dueAt) })
     },
     async close() {
+      sleepers.close()
       await families.close()
       await effects.close()
       await refusals.flush()

@@ -1,5 +1,6 @@
 /**
- * The live actors of an engine, by families: finds them, wakes them, lets one at a time come into being.
+ * The live actors of an engine, by families: finds them, wakes them, lets one at a time come into being, and lets those
+ * leave memory that nobody needs.
  *
  * Owns: the live families by the id of their root, and who waits for one that is being woken or created.
  * Never: looks into what is sent to an actor.
@@ -7,6 +8,7 @@
  * I1. At most one family lives per root; who asks while it wakes waits for the same one.
  * I2. Who asks first is served first, whether the family was awake or had to be woken.
  * I3. After `close` no family lives and none comes to life.
+ * I4. There are no more than `maxResident` families, but for those that are at work: the longest unused leave first.
  */
 import type { Family } from './family.ts'
 import { closed } from './engine-errors.ts'
@@ -19,15 +21,25 @@ type Arrival = {
   readonly over: Promise<void>
 }
 
+export type RegistryHost = {
+  /** Reads a family from the disk, without effects; `undefined` if there is no such stream. */
+  load(id: string): Promise<Family | undefined>
+  readonly maxResident: number
+  onArrived(family: Family): void
+  onLeft(family: Family): void
+}
+
+/** How many families one call looks at for some that may leave. */
+const MAX_LOOKS = 8
+
 export class FamilyRegistry {
-  readonly #load: (id: string) => Promise<Family | undefined>
+  readonly #host: RegistryHost
   readonly #live = new Map<string, Family>()
   readonly #arrivals = new Map<string, Arrival>()
   #closing: Promise<void> | undefined
 
-  /** `load` reads a family from the disk, without effects; `undefined` if there is no such stream. */
-  constructor(load: (id: string) => Promise<Family | undefined>) {
-    this.#load = load
+  constructor(host: RegistryHost) {
+    this.#host = host
   }
 
   get live(): ReadonlyMap<string, Family> {
@@ -52,7 +64,7 @@ export class FamilyRegistry {
       const live = this.#live.get(id)
       if (arrival !== undefined) arrival.waiters.push(waiter)
       else if (live !== undefined) waiter.take(live)
-      else this.#arrive(id, () => this.#load(id), { waiters: [waiter] })
+      else this.#arrive(id, () => this.#host.load(id), { waiters: [waiter] })
     })
   }
 
@@ -68,7 +80,24 @@ export class FamilyRegistry {
 
   /** Forgets a family that is broken. */
   forget(family: Family): void {
-    if (this.#live.get(family.id) === family) this.#live.delete(family.id)
+    if (this.#live.get(family.id) !== family) return
+    this.#live.delete(family.id)
+    this.#host.onLeft(family)
+  }
+
+  /** Lets the longest unused leave memory, as long as there are too many; a few looks at a time. */
+  ease(): void {
+    if (this.#live.size <= this.#host.maxResident) return
+    // Nobody is looked at twice: who was used is passed over once.
+    let looks = Math.min(MAX_LOOKS, this.#live.size)
+    for (const [id, family] of this.#live) {
+      if (this.#live.size <= this.#host.maxResident || looks === 0 || this.#closing !== undefined) return
+      looks -= 1
+      this.#live.delete(id)
+      if (family.rest()) this.#host.onLeft(family)
+      // To the end of the line, so that the next look finds others.
+      else this.#live.set(id, family)
+    }
   }
 
   /** Stops what runs, lets what is being written come to disk. */
@@ -100,6 +129,7 @@ export class FamilyRegistry {
     const { waiters, creator } = this.#leave(id)
     if (family !== undefined && !family.isBroken) {
       this.#live.set(id, family)
+      this.#host.onArrived(family)
       try {
         // A family that was just created has its first effects under way already.
         if (creator === undefined && this.#closing === undefined) family.resume()
@@ -115,6 +145,7 @@ export class FamilyRegistry {
       if (this.#closing === undefined) take(family)
       else fail(closed())
     }
+    this.ease()
   }
 
   #failed(id: string, error: unknown): void {

@@ -10,10 +10,10 @@
  *     members is stopped, and it must be woken anew.
  * I3. A child is a member from the turn in which it is born until the one in which it ends is published.
  */
-import type { AnyActorRef, AnyEventObject } from 'xstate'
+import type { AnyEventObject } from 'xstate'
 import type { RecordedEvent } from '../../eventstore/event.ts'
 import type { Entry, StreamAppend } from '../../eventstore/event-store.ts'
-import { recordedRef, type RecordedRef } from './actor-refs.ts'
+import type { RecordedRef } from './actor-refs.ts'
 import { AwaitedMail } from './awaited-mail.ts'
 import { canonicalExternal, canonicalMail, type CanonicalEvent } from './canonical.ts'
 import { Cascade, type Kinship } from './cascade.ts'
@@ -24,12 +24,15 @@ import type { ParentLink, TimerRecord } from './cell-state.ts'
 import { withDescendants, type DurableMachine } from './durable-machine.ts'
 import { unknownMachine } from './engine-errors.ts'
 import { buryMail } from './dead-letters.ts'
+import { canAllRest } from './family-rest.ts'
+import { saveDue, saveLeaving } from './family-snapshots.ts'
 import { Flights, type Flight } from './flights.ts'
-import type { FoldOutcome } from './fold.ts'
+import { bySystemId, ownerOfLeaf } from './kin-search.ts'
 import type { Mail } from './mail.ts'
 import { keepMail, mailFor, type KeptMail } from './outbox.ts'
 import { intentRecords } from './owed-effect.ts'
 import type { Answer, Receipt, SendOptions } from './receipt.ts'
+import { answerRefused } from './refused.ts'
 import { Sender } from './sender.ts'
 import { recordsOf, type Member } from './turn.ts'
 
@@ -38,6 +41,10 @@ export type FamilyHost = CellHost & {
   /** The family is broken (I2): forget it. */
   onBroken(family: Family, error: unknown): void
   readonly post: Post
+  /** Hands the family that lives now to `take`. */
+  forward(root: string, take: (family: Family) => void): void
+  /** A turn has landed, and none is under way. */
+  onIdle(): void
 }
 
 /** Who sees to the mail of all families. */
@@ -56,6 +63,11 @@ export class Family implements Kin, Kinship {
   #broken: Error | undefined
   #closed = false
   #deciding = false
+  /** Whether an action has sent something that is not decided yet. */
+  #posting = false
+  /** Whether it was used since `rest` was asked last. */
+  #used = true
+  #resting = false
   #lastTime = 0
   readonly #awaited = new AwaitedMail()
   /** What was found on disk when the family was woken. */
@@ -113,7 +125,7 @@ export class Family implements Kin, Kinship {
   async load(): Promise<void> {
     const [found] = await Promise.all([mailFor(this.host.store, this.id), this.root.load()])
     await this.#loadChildren(this.root)
-    for (const { lastTime } of this.#all()) this.#lastTime = Math.max(this.#lastTime, lastTime)
+    for (const { lastTime } of this.members()) this.#lastTime = Math.max(this.#lastTime, lastTime)
     this.#found = found.filter(({ key }) => !this.host.post.isUnderWay(key))
     for (const mail of this.#found) this.#awaited.add(mail, this.id)
   }
@@ -121,9 +133,9 @@ export class Family implements Kin, Kinship {
   /** Starts the leaves and timers that the fold says are under way. */
   resume(): void {
     // All of them or none: a leaf whose logic is gone parks the family.
-    for (const cell of this.#all()) cell.assertResumable()
+    for (const cell of this.members()) cell.assertResumable()
     const timers: { readonly cell: Cell; readonly timer: TimerRecord }[] = []
-    for (const cell of this.#all()) {
+    for (const cell of this.members()) {
       cell.resume()
       for (const timer of cell.decided?.timers.values() ?? []) timers.push({ cell, timer })
     }
@@ -168,7 +180,9 @@ export class Family implements Kin, Kinship {
   offer(cell: Cell, canonical: CanonicalEvent, { options, answer }: Offer): void {
     try {
       if (this.#broken !== undefined) throw this.#broken
-      if (this.#closed) throw closedUnder(cell.id)
+      // A child that has ended is no member, and says so even when its family has left memory.
+      const isPast = this.#resting && cell.decided?.snapshot.status !== 'active'
+      if (this.#closed && !isPast) throw closedUnder(cell.id)
       this.#offer(cell, canonical, { options, answer })
     } catch (error) {
       answer.fail(error)
@@ -178,6 +192,7 @@ export class Family implements Kin, Kinship {
   #offer(cell: Cell, canonical: CanonicalEvent, { options, answer }: Offer): void {
     const before = cell.decided
     const from = { source: options.source ?? '', causationId: options.causationId ?? null }
+    this.#used = true
     const cascade = this.#cascade()
     const outcome = this.#taking(cascade, () => cascade.begin(cell, canonical, from))
     if (before === undefined && outcome.kind === 'accepted' && outcome.state.snapshot.status === 'error') {
@@ -189,16 +204,22 @@ export class Family implements Kin, Kinship {
       flight?.await(new Sender(answer, outcome.state.version))
       return
     }
-    const refused = { options, outcome, landed: flight?.landed() }
-    this.#refuse(cell, canonical.event, refused).then(
+    const refused = { event: canonical.event, options, outcome, landed: flight?.landed() }
+    answerRefused(this.host, cell, refused).then(
       (receipt) => answer.give(receipt),
       (error: unknown) => answer.fail(error),
     )
   }
 
   post(from: Cell, to: string, event: AnyEventObject): void {
+    if (this.#resting) {
+      // What an action still has to say is said by the one that lives now.
+      this.host.forward(this.id, (family) => family.post(family.member(from.id) ?? family.root, to, event))
+      return
+    }
     if (this.#closed || from.decided === undefined) return
     const send = (): void => {
+      this.#posting = false
       const sent = (async () => {
         const target = this.member(to)
         if (target !== undefined) await this.decide(target, canonicalMail(event), { source: from.id })
@@ -207,25 +228,19 @@ export class Family implements Kin, Kinship {
       sent.catch((error) => this.host.onError(error))
     }
     // Inside a fold the event would decide on a state that is being left.
-    if (this.#deciding) queueMicrotask(send)
-    else send()
+    if (!this.#deciding) send()
+    else {
+      this.#posting = true
+      queueMicrotask(send)
+    }
   }
 
   lookUp(systemId: string): RecordedRef | undefined {
-    for (const { decided } of this.#all()) {
-      for (const { ref, address } of decided?.children.values() ?? []) {
-        if ((ref as AnyActorRef & { systemId?: string }).systemId === systemId)
-          return recordedRef(ref.id, address)
-      }
-    }
-    return undefined
+    return bySystemId(this.members(), systemId)
   }
 
   ownerOfLeaf(key: string): Cell | undefined {
-    for (const cell of this.#all()) {
-      if (cell.decided?.children.get(key)?.durable === false) return cell
-    }
-    return undefined
+    return ownerOfLeaf(this.members(), key)
   }
 
   bear(address: string, link: ParentLink): Cell | undefined {
@@ -245,7 +260,24 @@ export class Family implements Kin, Kinship {
   /** Stops leaves, unheard, and alarms, and takes no more events; what is owed stays owed on disk. */
   release(): void {
     this.#closed = true
-    for (const cell of this.#all()) cell.release()
+    for (const cell of this.members()) cell.release()
+  }
+
+  /**
+   * Leaves memory, if nothing keeps it there: work under way, somebody who watches, a timer that is about to be due, or
+   * that it was used since it was asked last.
+   */
+  rest(): boolean {
+    const wasUsed = this.#used
+    this.#used = false
+    if (wasUsed || this.#closed || this.#broken !== undefined) return false
+    if (this.#deciding || this.#posting || !this.#flights.isEmpty || this.#found.length > 0) return false
+    if (!canAllRest(this.members(), this.host.clock.now())) return false
+    this.#resting = true
+    this.release()
+    const { store, snapshots } = this.host
+    if (snapshots !== undefined) void saveLeaving({ store, snapshots, time: this.#lastTime }, this.members())
+    return true
   }
 
   /** Leaves memory, once all it decided is on disk. */
@@ -254,7 +286,7 @@ export class Family implements Kin, Kinship {
     await this.#flights.settled()
   }
 
-  *#all(): Generator<Cell> {
+  *members(): Generator<Cell> {
     yield this.root
     if (this.#members !== undefined) yield* this.#members.values()
   }
@@ -333,20 +365,11 @@ export class Family implements Kin, Kinship {
 
   #written(flight: Flight, events: readonly RecordedEvent[]): void {
     flight.written = true
-    if (this.host.snapshots !== undefined) this.#keep(flight, events)
+    if (this.host.snapshots !== undefined) saveDue(this.host.snapshots, flight.script, events)
     try {
       this.#land()
     } catch (error) {
       this.#break(error)
-    }
-  }
-
-  /** Saves snapshots of those that are due. */
-  #keep({ script }: Flight, events: readonly RecordedEvent[]): void {
-    for (const { cell, state, announce } of script) {
-      if (!announce || this.host.snapshots?.isDue(state.version, cell.kept) !== true) continue
-      const last = events.find(({ stream_id, version }) => stream_id === cell.id && version === state.version)
-      if (last !== undefined && this.host.snapshots.save(cell, state, last)) cell.kept = state.version
     }
   }
 
@@ -361,6 +384,7 @@ export class Family implements Kin, Kinship {
       for (const mail of next.mails) this.host.post.deliver(mail)
       next.land()
     }
+    if (this.#flights.isEmpty) this.host.onIdle()
   }
 
   #break(error: unknown): void {
@@ -370,28 +394,6 @@ export class Family implements Kin, Kinship {
     this.release()
     this.host.onBroken(this, error)
   }
-
-  async #refuse(cell: Cell, event: AnyEventObject, { options, outcome, landed }: Refused): Promise<Receipt> {
-    const version = cell.decided?.version ?? 0
-    const reason = options.ifRefused?.reason ?? outcome.reason
-    const alternatives = options.ifRefused?.alternatives ?? []
-    const state: unknown = cell.decided?.snapshot.value
-    // The answer rests on a state that may not be on disk yet; nobody hears it before it is.
-    await landed
-    if (outcome.kind === 'refused') {
-      const by = options.ifRefused?.by ?? `guard:${outcome.guard}`
-      const about = { streamId: cell.id, event, by, reason, alternatives, version, state }
-      const { correlationId } = cell
-      await this.host.recordRefusal({ ...about, source: options.source ?? '', correlationId })
-    }
-    return { accepted: false, version, reason, alternatives }
-  }
 }
 
 type Offer = { readonly options: SendOptions; readonly answer: Answer }
-
-type Refused = {
-  readonly options: SendOptions
-  readonly outcome: Exclude<FoldOutcome, { kind: 'accepted' }>
-  readonly landed: Promise<void> | undefined
-}

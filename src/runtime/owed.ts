@@ -1,6 +1,7 @@
 /** Keeps on disk, beside the events, what each actor still owes the world: running leaves and pending timers. */
 import type { Entry, EventStore } from '../../eventstore/event-store.ts'
 import type { CellState, ChildRecord, TimerRecord } from './cell-state.ts'
+import { dueEntry } from './due-index.ts'
 
 const OWED = 'owed/'
 
@@ -39,15 +40,25 @@ export function owedEntries(streamId: string, before: CellState | undefined, aft
       key: entryKey(streamId, 'timer', key),
       value: timer && { stream_id: streamId, due_at: new Date(timer.dueAt).toISOString() },
     })
+    const known = timer ?? before?.timers.get(key)
+    if (known !== undefined) entries.push(dueEntry(streamId, known, timer !== undefined))
   })
   return entries
 }
 
-/** Every stream that owes work, found without folding any. */
-export async function streamsThatOwe(store: EventStore): Promise<string[]> {
-  const streams = new Set<string>()
-  for await (const entry of store.entries(OWED)) streams.add((entry.value as OwedValue).stream_id)
-  return [...streams]
+/** What a stream owes, as it is found on disk. */
+export type OwedFound = {
+  readonly streamId: string
+  /** When it is due, in ms since the epoch; `undefined` for what is under way. */
+  readonly dueAt: number | undefined
+}
+
+/** All that is owed, in the order of streams, found without folding any. */
+export async function* allOwed(store: EventStore): AsyncGenerator<OwedFound, void, undefined> {
+  for await (const { value } of store.entries(OWED)) {
+    const { stream_id: streamId, due_at } = value as OwedValue
+    yield { streamId, dueAt: due_at === undefined ? undefined : Date.parse(due_at) }
+  }
 }
 
 /** What the disk says that a stream owes: nothing but what is on `state`, and when each of its timers is due. */

@@ -40,7 +40,8 @@ export type Keepable = {
   readonly correlationId: string
 }
 
-type Last = { readonly hash: string; readonly timestamp: string }
+/** The event that led to a state: its hash, and its time in ms since the epoch. */
+type Last = { readonly hash: string; readonly time: number }
 
 export type KeeperOptions = {
   open(): Promise<Snapshots>
@@ -101,8 +102,8 @@ export class SnapshotKeeper {
     const packed = this.#packed(cell, state)
     if (packed === undefined) return true
     const { id, correlationId: correlation_id } = cell
-    const { hash, timestamp } = last
-    const kept: Kept = { packed, time: Date.parse(timestamp), correlation_id }
+    const { hash, time } = last
+    const kept: Kept = { packed, time, correlation_id }
     this.#waiting += 1
     void this.#write({ stream_id: id, version: state.version, hash, machine, state: kept })
     return true

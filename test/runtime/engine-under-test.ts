@@ -56,6 +56,7 @@ export async function openEngine(options: {
     // Often, so that whatever is tested here is tested on actors that were woken from snapshots as well.
     openSnapshots: async () => snapshotsOf(store),
     snapshotEvery: 2,
+    maxResident: 2,
     random: options.random ?? (() => 0),
     graceMs: options.graceMs ?? 0,
     onError: (error) => errors.push(error),

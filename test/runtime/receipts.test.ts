@@ -7,8 +7,8 @@ import { assign, createMachine, fromPromise, setup, type AnyEventObject } from '
 import { createMemoryEventStore, openLevelEventStore } from '../../eventstore/index.ts'
 import { createEngine } from '../../src/runtime/engine.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { createTestClock } from '../../src/testing/test-clock.ts'
-import { eventsOf, openEngine, reopen, rest } from './engine-under-test.ts'
+import { createTestClock, type TestClock } from '../../src/testing/test-clock.ts'
+import { eventsOf, openEngine, reopen, rest, until } from './engine-under-test.ts'
 
 const counter = setup({
   types: {
@@ -317,6 +317,8 @@ describe('what an actor owes to a machine that is not there', () => {
     const actor = await engine.spawn(version('b'), { id: 'd' })
     await actor.send({ type: 'go' })
     const later = await reopen(engine, [version('c')])
+    await (later.clock as TestClock).advance(1_000)
+    await until(() => later.parked.length > 0, 'the actor to be parked when its timer is due')
     expect(later.parked).toEqual([
       {
         id: 'd',
