@@ -1,5 +1,6 @@
 /**
- * Checks the log record by record, in the order of positions; `readAll` and `verify` both see through it.
+ * Checks the log record by record, in the order of positions; `verify` sees through it, and `readAll` once it met
+ * damage.
  *
  * Owns what it has seen: the last position, and each stream's last version and hash. Never reads, and
  * never decides what damage leads to: it names it.

@@ -16,7 +16,7 @@ import type { Durability } from './event-store.ts'
 import { batchKey, eventKey, headKey, streamKey } from './keys.ts'
 import type { Plan, RecordPlace } from './plan.ts'
 import { batchHash } from './record.ts'
-import { seal, type BatchNote, type BatchRecord, type HeadRecord } from './sealed.ts'
+import { sealHead, sealLink, type BatchNote, type BatchRecord, type HeadRecord } from './sealed.ts'
 import type { Storage, StorageBatch } from './storage.ts'
 import { closedError, notWrittenError, poisonedError, unknownError } from './write-errors.ts'
 
@@ -233,7 +233,7 @@ export class GroupCommit {
     if (hashes.length === 0 && notes.length === 0) return
     for (const [stream_id, head] of group.heads) {
       const key = headKey(stream_id)
-      batch.put(key, seal(key, head))
+      batch.put(key, sealHead(key, head))
     }
     const { position, turn, hash } = this.#end
     const noted = notes.length === 0 ? undefined : notes
@@ -248,7 +248,7 @@ export class GroupCommit {
       ...(noted === undefined ? {} : { notes: noted }),
       hash: end.hash,
     }
-    batch.put(key, seal(key, link))
+    batch.put(key, sealLink(key, link))
     await batch.write({ sync: group.sync })
     this.#end = end
   }

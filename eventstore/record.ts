@@ -31,8 +31,8 @@ export type EncodedRecord = { readonly hash: string; readonly value: string }
 export const encodeRecord = (body: EventBody, previousHash: string): EncodedRecord => {
   const text = JSON.stringify(body)
   const hash = sha256(previousHash + text)
-  // The same as the checksum of both in a row, without putting them in a row.
-  return { hash, value: hexWord(crc32(text, crc32(hash))) + hash + text }
+  const sealed = hash + text
+  return { hash, value: checksum(sealed) + sealed }
 }
 
 /** Completes a body that is not needed as such any more; the hash is the last field, as in what is read. */

@@ -34,16 +34,17 @@ export async function* scanSound(
   if (start !== undefined) {
     const reader = new BatchReader(start)
     // The links at `after` itself belong to what is before, unless there is nothing before.
-    let linksFrom = after === 0 ? 0 : start.position + 1
-    for await (const values of storage.scanValues(eventRange(start.position, until))) {
-      signal?.throwIfAborted()
-      const isReadable = reader.take(values)
-      const links = await storage.range(batchesBetween(linksFrom, reader.position))
-      linksFrom = reader.position + 1
-      const isSound = reader.close(links)
-      yield reader.page(reached)
-      reached = Math.max(reached, reader.verified)
-      if (!isReadable || !isSound) break
+    const links = new Links(storage.scan(batchesBetween(after === 0 ? 0 : start.position + 1, until)))
+    try {
+      for await (const values of storage.scanValues(eventRange(start.position, until))) {
+        signal?.throwIfAborted()
+        const isSound = reader.take(values) && reader.close(await links.upTo(reader.position))
+        yield reader.page(reached)
+        reached = Math.max(reached, reader.verified)
+        if (!isSound) break
+      }
+    } finally {
+      await links.close()
     }
   }
   if (reached < until || until === 0) yield* scanCarefully(storage, options, reached)
@@ -59,6 +60,39 @@ async function* scanCarefully(
   for await (const page of scanLog(storage, { after: 0, until, signal })) {
     const events = page.events.slice(0, page.soundUntil).filter(isNew)
     yield { ...page, events, stubs: page.stubs.filter(isNew), soundUntil: events.length }
+  }
+}
+
+/** The links of the chain over batches, handed out as far as their batches were read. */
+class Links {
+  readonly #pages: AsyncIterator<readonly KeyValue[]>
+  #page: readonly KeyValue[] = []
+  #next = 0
+  #isOver = false
+
+  constructor(pages: AsyncIterable<readonly KeyValue[]>) {
+    this.#pages = pages[Symbol.asyncIterator]()
+  }
+
+  /** Those that were not handed out yet of batches that end at `position` or before. */
+  async upTo(position: number): Promise<KeyValue[]> {
+    const links: KeyValue[] = []
+    for (;;) {
+      for (; this.#next < this.#page.length; this.#next += 1) {
+        const link = this.#page[this.#next] as KeyValue
+        if (positionOfKey(link[0]) > position) return links
+        links.push(link)
+      }
+      if (this.#isOver) return links
+      const page = await this.#pages.next()
+      this.#isOver = page.done === true
+      this.#page = page.done === true ? [] : page.value
+      this.#next = 0
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pages.return?.()
   }
 }
 

@@ -10,10 +10,23 @@ export type Opened<T> =
   | { readonly type: 'damaged'; readonly detail: string }
 
 /** A value as it is stored under `key`: a checksum over both, then the JSON. */
-export const seal = (key: string, value: unknown): string => {
-  const text = JSON.stringify(value)
-  return checksum(key + text) + text
+export const seal = (key: string, value: unknown): string => sealText(key, JSON.stringify(value))
+
+const sealText = (key: string, text: string): string => checksum(key + text) + text
+
+/** What `seal` makes of a head, sooner: one is written with each event. */
+export const sealHead = (key: string, { version, position, hash, machine, state }: HeadRecord): string => {
+  const name = machine === '' ? '""' : JSON.stringify(machine)
+  const value = state === null ? 'null' : JSON.stringify(state)
+  return sealText(
+    key,
+    `{"version":${version},"position":${position},"hash":"${hash}","machine":${name},"state":${value}}`,
+  )
 }
+
+/** What `seal` makes of a link, sooner. */
+export const sealLink = (key: string, link: BatchRecord): string =>
+  link.notes === undefined ? sealText(key, `{"first":${link.first},"hash":"${link.hash}"}`) : seal(key, link)
 
 /** The checksum that a sealed value begins with. */
 export const checksumOf = (stored: string): string => stored.slice(0, CRC_LENGTH)

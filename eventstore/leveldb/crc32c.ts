@@ -3,9 +3,9 @@
 const POLYNOMIAL = 0x82f63b78
 const SLICES = 8
 
-/** One table per byte of an eight-byte step, end to end. */
-const buildTables = (): Uint32Array => {
-  const tables = new Uint32Array(SLICES * 256)
+/** One table per byte of an eight-byte step, end to end; signed, because that is what `^` works with. */
+const buildTables = (): Int32Array => {
+  const tables = new Int32Array(SLICES * 256)
   for (let byte = 0; byte < 256; byte += 1) {
     let crc = byte
     for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1
@@ -18,16 +18,17 @@ const buildTables = (): Uint32Array => {
   return tables
 }
 
-let tables: Uint32Array | undefined
+let tables: Int32Array | undefined
 
 /** The checksum of `bytes` from `start` to before `end`. */
 export const crc32c = (bytes: Uint8Array, start: number, end: number): number => {
   const t = (tables ??= buildTables())
-  let crc = 0xffffffff
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let crc = -1
   let at = start
   for (; at + SLICES <= end; at += SLICES) {
-    const low = crc ^ word(bytes, at)
-    const high = word(bytes, at + 4)
+    const low = crc ^ view.getInt32(at, true)
+    const high = view.getInt32(at + 4, true)
     crc =
       (t[1792 + (low & 0xff)] as number) ^
       (t[1536 + ((low >>> 8) & 0xff)] as number) ^
@@ -39,15 +40,8 @@ export const crc32c = (bytes: Uint8Array, start: number, end: number): number =>
       (t[high >>> 24] as number)
   }
   for (; at < end; at += 1) crc = (crc >>> 8) ^ (t[(crc ^ (bytes[at] as number)) & 0xff] as number)
-  return (crc ^ 0xffffffff) >>> 0
+  return (crc ^ -1) >>> 0
 }
-
-const word = (bytes: Uint8Array, at: number): number =>
-  ((bytes[at] as number) |
-    ((bytes[at + 1] as number) << 8) |
-    ((bytes[at + 2] as number) << 16) |
-    ((bytes[at + 3] as number) << 24)) >>>
-  0
 
 const MASK_DELTA = 0xa282ead8
 
