@@ -1,6 +1,6 @@
 /**
- * A storage that behaves as LevelDB does on a bad day: it fails or dies at a chosen write, and loses what no
- * sync has covered.
+ * A storage that behaves as LevelDB does on a bad day: it fails or dies at a chosen write, fails at a chosen read,
+ * loses what no sync has covered, keeps it in another order, or keeps a part of the write it died in.
  *
  * Owns what survives a power cut and what only the running process sees. Never lets two writes overlap:
  * LevelDB would apply them in either order, so a log that tries has lost already.
@@ -29,6 +29,8 @@ export type FaultPlan = {
   /** Which write, counted from 1; 0 for none. */
   readonly write: number
   readonly fault: Fault
+  /** Which read fails, counted from 1; none if left out. */
+  readonly read?: number
 }
 
 type Operation = readonly [key: string, value: string | undefined]
@@ -38,10 +40,13 @@ export class FaultyStorage implements Storage {
   readonly #seen = new MemoryStorage()
   /** Batches in the order in which they were written; `synced` counts those that a sync has covered. */
   readonly #written: Operation[][] = []
+  /** The batch that the process died in. */
+  #dying: Operation[] = []
   #synced = 0
   #inFlight = false
   #dead = false
   writes = 0
+  reads = 0
 
   constructor(plan: FaultPlan = { write: 0, fault: 'refused' }) {
     this.#plan = plan
@@ -56,19 +61,24 @@ export class FaultyStorage implements Storage {
     return this.#written.length - this.#synced
   }
 
+  /** How many puts and deletions the batch has that the process died in. */
+  get dying(): number {
+    return this.#dying.length
+  }
+
   /** What is on disk after a power cut that kept this many of the unsynced batches, the oldest first. */
   async afterPowerCut(kept: number, plan?: FaultPlan): Promise<FaultyStorage> {
-    const disk = new FaultyStorage(plan)
-    for (const operations of this.#written.slice(0, this.#synced + kept)) {
-      const batch = disk.batch()
-      for (const [key, value] of operations) {
-        if (value === undefined) batch.del(key)
-        else batch.put(key, value)
-      }
-      await batch.write({ sync: true })
-    }
-    disk.writes = 0
-    return disk
+    return onDisk(this.#written.slice(0, this.#synced + kept), plan)
+  }
+
+  /** What is on disk after a power cut that kept some unsynced batches, by their place among them, and lost others. */
+  async afterReordering(kept: ReadonlySet<number>): Promise<FaultyStorage> {
+    return onDisk(this.#written.filter((_, index) => index < this.#synced || kept.has(index - this.#synced)))
+  }
+
+  /** What is on disk after a power cut that kept the first so many operations of the batch that was being written. */
+  async afterTear(operations: number): Promise<FaultyStorage> {
+    return onDisk([...this.#written, this.#dying.slice(0, operations)])
   }
 
   batch(): StorageBatch {
@@ -91,6 +101,7 @@ export class FaultyStorage implements Storage {
   async #write(operations: Operation[], sync: boolean): Promise<void> {
     this.writes += 1
     const fault = this.writes === this.#plan.write ? this.#plan.fault : undefined
+    if (fault === 'dies before') this.#dying = operations
     if (fault !== 'refused' && fault !== 'dies before') {
       this.#written.push(operations)
       const batch = this.#seen.batch()
@@ -112,28 +123,60 @@ export class FaultyStorage implements Storage {
   }
 
   getSync(key: string): string | undefined {
+    this.#read()
     return this.#seen.getSync(key)
   }
 
   async getMany(keys: readonly string[]): Promise<(string | undefined)[]> {
+    this.#read()
     return this.#seen.getMany(keys)
   }
 
   async range(options: ScanOptions): Promise<KeyValue[]> {
+    this.#read()
     return this.#seen.range(options)
   }
 
-  scan(options: ScanOptions): AsyncIterable<readonly KeyValue[]> {
-    return this.#seen.scan(options)
+  async *scan(options: ScanOptions): AsyncGenerator<readonly KeyValue[], void, undefined> {
+    for await (const page of this.#seen.scan(options)) {
+      this.#read()
+      yield page
+    }
   }
 
-  scanValues(options: KeyRange): AsyncIterable<readonly string[]> {
-    return this.#seen.scanValues(options)
+  async *scanValues(options: KeyRange): AsyncGenerator<readonly string[], void, undefined> {
+    for await (const page of this.#seen.scanValues(options)) {
+      this.#read()
+      yield page
+    }
   }
 
   snapshot(): StorageSnapshot {
+    this.#read()
     return this.#seen.snapshot()
   }
 
   async close(): Promise<void> {}
+
+  #read(): void {
+    this.reads += 1
+    if (this.reads === this.#plan.read) throw new Error('Input/output error')
+  }
+}
+
+const onDisk = async (
+  batches: readonly (readonly Operation[])[],
+  plan?: FaultPlan,
+): Promise<FaultyStorage> => {
+  const disk = new FaultyStorage(plan)
+  for (const operations of batches) {
+    const batch = disk.batch()
+    for (const [key, value] of operations) {
+      if (value === undefined) batch.del(key)
+      else batch.put(key, value)
+    }
+    await batch.write({ sync: true })
+  }
+  disk.writes = 0
+  return disk
 }
