@@ -169,6 +169,8 @@ const onDisk = async (
   plan?: FaultPlan,
 ): Promise<FaultyStorage> => {
   const disk = new FaultyStorage(plan)
+  // The plan counts from here: what is put back is not written anew.
+  disk.writes = -batches.length
   for (const operations of batches) {
     const batch = disk.batch()
     for (const [key, value] of operations) {
@@ -177,6 +179,5 @@ const onDisk = async (
     }
     await batch.write({ sync: true })
   }
-  disk.writes = 0
   return disk
 }
