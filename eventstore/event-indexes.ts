@@ -48,6 +48,8 @@ export type TimeQuery = {
   readonly from?: Date
   /** Before this time; default the end. */
   readonly before?: Date
+  /** Only this stream's; default all. */
+  readonly stream_id?: string
   readonly backwards?: boolean
   readonly signal?: AbortSignal
 }
@@ -100,7 +102,7 @@ export class EventIndexes {
     return this.#query(valueRange('correlation', correlation_id, boundsOf(query)), query)
   }
 
-  /** Events of a stretch of time, in the order of their timestamps. */
+  /** Events of a stretch of time, of all streams or of one, in the order of their timestamps. */
   byTime(query: TimeQuery = {}): AsyncIterable<RecordedEvent> {
     const { from = new Date(0), before = LAST_TIME } = query
     return this.#query(timeRange(from, before), query)
@@ -110,10 +112,15 @@ export class EventIndexes {
    * Streams whose machine is in a state now: `'paused'`, or `'paid.by.card'` in nested ones; in the order of
    * their ids.
    */
-  async *byState(state: string): AsyncGenerator<StreamHead, void, undefined> {
+  async *byState(
+    state: string,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<StreamHead, void, undefined> {
+    signal?.throwIfAborted()
     await this.caughtUp()
     for await (const page of this.#storage.scan(stateRange(state))) {
       for (const [key] of page) {
+        signal?.throwIfAborted()
         const head = await this.#store.head(streamInStateKey(key))
         if (head !== undefined && statesOf(head.state).includes(state)) yield head
       }
@@ -243,14 +250,16 @@ export class EventIndexes {
 
   async *#query(
     range: KeyRange,
-    { backwards = false, signal }: { readonly backwards?: boolean; readonly signal?: AbortSignal },
+    { backwards = false, stream_id, signal }: Omit<TimeQuery, 'from' | 'before'>,
   ): AsyncGenerator<RecordedEvent, void, undefined> {
     signal?.throwIfAborted()
     await this.caughtUp()
     for await (const page of this.#storage.scan({ ...range, reverse: backwards })) {
       for (const [key, value] of page) {
         signal?.throwIfAborted()
-        const event = await this.#read(decodePlace(value))
+        const place = decodePlace(value)
+        if (stream_id !== undefined && place.stream_id !== stream_id) continue
+        const event = await this.#read(place)
         // Archived since: the log does not have it any more.
         if (event === undefined) continue
         if (event.position !== positionInIndexKey(key)) throw damagedError(key)

@@ -84,6 +84,15 @@ describe('indexes', () => {
             new Set(positions(log.filter((event) => new Date(event.timestamp) >= from))),
           )
           const heads = await collect(store.heads())
+          for (const { stream_id } of heads) {
+            expect(new Set(positions(await collect(indexes.byTime({ from, stream_id }))))).toEqual(
+              new Set(
+                positions(
+                  log.filter((event) => event.stream_id === stream_id && new Date(event.timestamp) >= from),
+                ),
+              ),
+            )
+          }
           for (const state of ['open', 'open.half', 'open.half.way', 'closed']) {
             expect((await collect(indexes.byState(state))).map((head) => head.stream_id)).toEqual(
               heads.filter((head) => isIn(head.state, state)).map((head) => head.stream_id),
@@ -94,6 +103,22 @@ describe('indexes', () => {
       ),
       { numRuns: 40 },
     )
+  })
+
+  test('end every query when its reader aborts', async () => {
+    const store = createMemoryEventStore()
+    await store.append('a', [{ event_type: 'x', correlation_id: 'c', machine: 'm@1', state: 'open' }])
+    const indexes = createMemoryIndexes(store)
+    const options = { signal: AbortSignal.abort() }
+    const queries = [
+      indexes.byType('x', options),
+      indexes.byCorrelation('c', options),
+      indexes.byTime(options),
+      indexes.byState('open', options),
+    ]
+    for (const query of queries) await expect(collect<unknown>(query)).rejects.toThrow('aborted')
+    await indexes.close()
+    await store.close()
   })
 
   test('go on where they were, and begin again if the log is another or they are damaged', async () => {

@@ -73,8 +73,8 @@ describe('a power cut at every write of a scenario', () => {
       expect(storage.dying).toBeGreaterThan(3)
       for (let torn = 0; torn <= storage.dying; torn += 1) {
         const isWhole = torn === 0 || torn === storage.dying
-        const name = `${torn} of ${storage.dying} operations of write ${write}`
-        expect(await isFoundDamaged(await storage.afterTear(torn), log), name).toBe(!isWhole)
+        const isFound = await isFoundDamaged(await storage.afterTear(torn), log)
+        expect({ write, torn, isFound }).toEqual({ write, torn, isFound: !isWhole })
       }
       await assertKept(await storage.afterTear(0), calls)
     }
@@ -145,9 +145,8 @@ test('a read that fails, whichever, is an error to its caller, and the next try 
     ])
     // A log that could not be opened is opened by the next try.
     const again = results.length === 1 ? await use(storage) : results
-    for (const [index, result] of again.entries()) {
-      if (!(result instanceof Error)) expect(result).toEqual(expected[index])
-    }
+    const right = again.map((result, index) => (result instanceof Error ? expected[index] : result))
+    expect(right).toEqual(expected)
   }
 })
 
