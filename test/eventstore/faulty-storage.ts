@@ -100,7 +100,7 @@ export class FaultyStorage implements Storage {
 
   async #write(operations: Operation[], sync: boolean): Promise<void> {
     this.writes += 1
-    const fault = this.writes === this.#plan.write ? this.#plan.fault : undefined
+    const fault = this.writes > 0 && this.writes === this.#plan.write ? this.#plan.fault : undefined
     if (fault === 'dies before') this.#dying = operations
     if (fault !== 'refused' && fault !== 'dies before') {
       this.#written.push(operations)
