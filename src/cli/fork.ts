@@ -24,12 +24,12 @@ export function defineForkCommand(program: Command, shared: CliShared): void {
     )
     .requiredOption('--into <folder>', 'the project folder that gets the fork; made if it is not there')
     .option('-m, --machines <module>', 'a module that exports your machines; repeatable', collected)
-    .option('--live', 'run what the fork inherits (not in this version)')
+    .option('--live', 'hold nothing back: what the fork inherits begins when its folder is opened')
     .addHelpText(
       'after',
       `
-The fork keeps its id. Nothing of the folder that it comes from changes, and nothing that it inherits is run: it is
-paused. Open the new folder with createRuntime({ path, machines }): what you send there is decided and recorded, and
+The fork keeps its id, and its child actors come with it. Nothing of the folder that it comes from changes, and nothing
+that it inherits is run: it is paused, unless --live is given. Open the new folder with createRuntime({ path, machines }): what you send there is decided and recorded, and
 what it would do is held back until runtime.resumeFork(id).
 
 Examples:
@@ -41,14 +41,14 @@ Examples:
 
 async function fork(call: CliCall, shared: CliShared): Promise<ExitCode> {
   const { options, output, logPath } = call
-  if (options['live'] === true) throw noLive()
+  const paused = options['live'] !== true
   const into = resolve(shared.cwd, options['into'] as string)
   const target = join(into, 'log')
   if (target === logPath) throw sameFolder(into)
   const machines = await loadMachines((options['machines'] ?? []) as readonly string[], shared.cwd)
   const plan = await withLog(call, shared, async (log) => {
     const subject = await findSubject(log, (call.args as [string])[0])
-    return planned(log, { subject, at: options['at'] as number | undefined, machines })
+    return planned(log, { subject, at: options['at'] as number | undefined, machines, paused })
   })
   // Only now: what cannot be forked leaves no folder behind.
   await using store = await openLevelEventStore({ path: target })
@@ -56,9 +56,10 @@ async function fork(call: CliCall, shared: CliShared): Promise<ExitCode> {
   if (output.json) output.record({ fork: { ...made, project: into } })
   else {
     const { stream_id, version } = made.from
-    output.line(
-      `${stream_id} at version ${version} is forked into ${into}, paused: nothing that it owes is run`,
-    )
+    const what = paused
+      ? 'paused: nothing that it owes is run'
+      : 'live: what it owes begins when the folder is opened'
+    output.line(`${stream_id} at version ${version} is forked into ${into}, ${what}`)
     output.say(`look at it: agentctl show ${made.id} --project ${into}`)
   }
   return EXIT.ok
@@ -68,24 +69,17 @@ type Wanted = {
   readonly subject: Subject
   readonly at: number | undefined
   readonly machines: KnownMachines
+  readonly paused: boolean
 }
 
-async function planned(log: ReadableLog, { subject, at, machines }: Wanted): Promise<ForkPlan> {
+async function planned(log: ReadableLog, { subject, at, machines, paused }: Wanted): Promise<ForkPlan> {
   const id = subject.stream_id
   const head = await log.head(id)
   if (head === undefined || head.machine === '') throw noActor(id)
   if (!machines.has(head.machine)) throw needsMachines(id, head.machine)
-  const version = at ?? subject.version ?? head.version
-  if (version > head.version) throw noVersion(id, version, head.version)
-  return planFork(log, { id, at: version, newId: id, paused: true, machines })
-}
-
-function noLive(): CliError {
-  return new CliError('CLI_USAGE', {
-    happened: 'A fork cannot be made live from the command line yet.',
-    expected: 'Expected a fork that is paused.',
-    todo: 'Leave --live away; then open the new folder with createRuntime and call runtime.resumeFork(id).',
-  })
+  const version = at ?? subject.version
+  if (version !== undefined && version > head.version) throw noVersion(id, version, head.version)
+  return planFork(log, { id, at: version ?? 'last', newId: id, paused, machines })
 }
 
 function sameFolder(into: string): CliError {

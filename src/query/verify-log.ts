@@ -3,6 +3,7 @@ import type { EventStore, StreamHead, VerifyReport } from '../../eventstore/even
 import type { JsonValue } from '../../eventstore/event.ts'
 import type { CellState } from '../runtime/cell-state.ts'
 import type { DurableMachine } from '../runtime/durable-machine.ts'
+import { rootOf } from '../runtime/child-address.ts'
 import { heldStore, pausedForks } from '../runtime/fork-hold.ts'
 import { compareOwed } from '../runtime/owed.ts'
 import { Replayer } from '../runtime/replay.ts'
@@ -107,7 +108,7 @@ export async function verifyLog(log: VerifiableLog, options: VerifyLogOptions): 
       } else known.streams += 1
       continue
     }
-    const isPaused = paused.has(head.stream_id)
+    const isPaused = paused.has(rootOf(head.stream_id))
     const verdict = await verifyStream(log, { head, machine, isPaused, signal })
     if (verdict.kind === 'archived') count.archived += 1
     else {
@@ -218,7 +219,7 @@ async function owedOf(
   { stream_id, state, isPaused }: { stream_id: string; state: CellState; isPaused: boolean },
 ): ReturnType<typeof compareOwed> {
   const store = log as EventStore
-  return compareOwed(isPaused ? heldStore(store, stream_id) : store, stream_id, state)
+  return compareOwed(isPaused ? heldStore(store, rootOf(stream_id)) : store, stream_id, state)
 }
 
 function listText(names: readonly string[]): string {

@@ -2,6 +2,7 @@
 import type { AnyActorLogic, AnyActorRef, AnyStateMachine } from 'xstate'
 import type { CellHost } from './cell-host.ts'
 import type { RawAction } from './cell-state.ts'
+import { rootOf } from './child-address.ts'
 import { durableMachine, type DurableMachine } from './durable-machine.ts'
 import { heldStore } from './fork-hold.ts'
 
@@ -13,14 +14,41 @@ const INERT = {
   restoreSnapshot: (snapshot: unknown) => snapshot,
 } as unknown as AnyActorLogic
 
-/** The machine with the same decisions, whose leaves are inert and whose actions are not run. */
+/** The machine with the same decisions, whose leaves are inert and whose actions are not run; its children as well. */
 export function heldMachine(machine: DurableMachine): DurableMachine {
+  return held(machine, new Map())
+}
+
+function held(machine: DurableMachine, known: Map<DurableMachine, DurableMachine>): DurableMachine {
+  const met = known.get(machine)
+  if (met !== undefined) return met
+  const children = new Map<string, DurableMachine>()
+  const { foldable, original } = machine.kind === 'machine' ? heldLogic(machine) : heldTransition(machine)
+  const one: DurableMachine = { ...machine, original, foldable, children }
+  known.set(machine, one)
+  for (const [src, child] of machine.children) children.set(src, held(child, known))
+  return one
+}
+
+type Logic = Pick<DurableMachine, 'foldable' | 'original'>
+
+function heldLogic(machine: DurableMachine): Logic {
   const names = Object.keys(machine.original.implementations.actors)
   const actors = Object.fromEntries(names.map((name) => [name, INERT]))
   const original: AnyStateMachine = machine.original.provide({ actors } as never)
-  const held = { ...durableMachine(machine.original, machine.policies), original }
-  holdActions(held.foldable)
-  return held
+  // Prepared anew, since what holds it back is put into the machine itself.
+  const { foldable } = durableMachine(machine.original, { ...machine.policies })
+  holdActions(foldable)
+  return { original, foldable }
+}
+
+/** A transition function has no actions; it can emit. */
+function heldTransition({ original, foldable }: DurableMachine): Logic {
+  const quiet = Object.create(foldable) as AnyStateMachine
+  quiet.transition = (snapshot, event, scope) =>
+    foldable.transition(snapshot, event, { ...scope, emit: () => {} })
+  return { original, foldable: quiet }
+}
 }
 
 /** The engine as a paused fork sees it: alarms never ring, no effect begins, what is owed waits apart. */
@@ -63,9 +91,10 @@ function holdBack(action: { -readonly [K in keyof RawAction]: RawAction[K] }, se
   }
 }
 
-/** To an actor that is neither the machine itself nor a child of it. */
+/** To an actor that is not of the family. */
 function isForeign({ type, params }: RawAction, self: AnyActorRef): boolean {
   if (type !== 'xstate.sendTo') return false
   const { to } = (params ?? {}) as { to?: AnyActorRef }
-  return to !== undefined && to !== self && to._parent !== self
+  if (to === undefined || to === self || to._parent === self) return false
+  return rootOf(to.sessionId) !== rootOf(self.sessionId)
 }

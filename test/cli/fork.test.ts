@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXIT } from '../../src/cli/exit-codes.ts'
-import { createRuntime, defineAgent } from '../../src/index.ts'
+import { createRuntime, defineAgent, destructiveOperationHook } from '../../src/index.ts'
+import { until } from '../runtime/engine-under-test.ts'
 import { agentctl, type Ran } from './in-process.ts'
 import { recordProject, type RecordedProject } from './recorded-project.ts'
 
@@ -36,6 +37,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
   await rm(modules, { recursive: true, force: true })
 })
+
+/** Those that the recorded run was begun with: without them it would wait. */
+const hooks = {
+  'destructive-ops': destructiveOperationHook(),
+  doorman: { triggers: ['agent:start'], validate: () => ({ allowed: true }) },
+}
 
 const fork = (...argv: string[]): Promise<Ran> => agentctl(['fork', ...argv, '--project', project.path])
 
@@ -94,7 +101,7 @@ describe('agentctl fork', () => {
     )
   })
 
-  test('of a run in the middle of its work does not go on with it when its folder is opened', async () => {
+  test('of a run in the middle of its work goes on with it when it is let go, not when its folder is opened', async () => {
     const into = join(folder, 'run')
     const log = await agentctl(['log', 'cleaner', '--json', '--project', project.path])
     const began = log.stdout
@@ -111,22 +118,45 @@ describe('agentctl fork', () => {
       ran += 1
     })
     {
-      await using runtime = await createRuntime({ path: into, agents: [cleaner] })
+      await using runtime = await createRuntime({ path: into, agents: [cleaner], hooks })
       expect(await runtime.replay(project.cleaner)).toMatchObject({
         value: 'active',
         children: [{ id: 'handler' }],
       })
-      await expect(runtime.resumeFork(project.cleaner)).rejects.toMatchObject({ code: 'FORK_REFUSED' })
+      expect(await runtime.verify()).toMatchObject({ ok: true })
+      expect(ran).toBe(0)
+      await runtime.resumeFork(project.cleaner)
+      await until(() => ran === 1, 'the handler')
+      await until(
+        async () => (await runtime.replay(project.cleaner)).value !== 'active',
+        'the end of the run',
+      )
       expect(await runtime.verify()).toMatchObject({ ok: true })
     }
-    expect(ran).toBe(0)
+    expect(ran).toBe(1)
+  })
+
+  test('is live when it is asked to be: what it owes begins when its folder is opened', async () => {
+    const into = join(folder, 'live')
+    const log = await agentctl(['log', 'cleaner', '--json', '--project', project.path])
+    const events = log.stdout.trimEnd().split('\n')
+    const began = events.findIndex((line) => line.includes('"agent.began"')) + 1
+    const told = await fork(project.cleaner, '--at', `${began}`, '--into', into, '--live')
+    expect(told.stdout).toContain('live: what it owes begins when the folder is opened')
+    let ran = 0
+    const cleaner = defineAgent('cleaner', () => {
+      ran += 1
+    })
+    await using runtime = await createRuntime({ path: into, agents: [cleaner], hooks })
+    await until(() => ran === 1, 'the handler')
+    await until(async () => (await runtime.replay(project.cleaner)).value !== 'active', 'the end of the run')
+    expect(await runtime.verify()).toMatchObject({ ok: true })
   })
 
   const usage = EXIT.usage
   test.each([
     { what: 'without a folder', argv: ['order-1'], code: usage, says: "Required option '--into <folder>'" },
     { what: 'into its own folder', argv: ['order-1', '--into', '@own'], code: usage, says: 'another folder' },
-    { what: 'live', argv: ['order-1', '--into', '@new', '--live'], code: usage, says: 'cannot be made live' },
     {
       what: 'without its code',
       argv: ['order-1', '--into', '@new'],

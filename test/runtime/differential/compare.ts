@@ -14,7 +14,7 @@ import {
   type AnyMachineSnapshot,
   type AnyStateMachine,
 } from 'xstate'
-import { createMemoryEventStore } from '../../../eventstore/index.ts'
+import { createMemoryEventStore, createMemorySnapshots } from '../../../eventstore/index.ts'
 import { knownMachines } from '../../../src/query/state-at.ts'
 import { verifyLog } from '../../../src/query/verify-log.ts'
 import { isChildAddress } from '../../../src/runtime/child-address.ts'
@@ -215,6 +215,7 @@ class Durable {
   readonly #input: unknown
   readonly #clock: TestClock = createTestClock()
   readonly #store = createMemoryEventStore({ clock: () => this.#clock.now() })
+  readonly #snapshots = createMemorySnapshots()
   #engine: Engine | undefined
   #actor: DurableActor | undefined
   /** The state at each version, as it was when it was published. */
@@ -281,18 +282,16 @@ class Durable {
 
   /** A fork at the last version, and one somewhere before, are in the state that the original was in. */
   async assertForks(somewhere: number): Promise<void> {
-    // A family is not forked as a whole yet.
-    if (knownMachines([this.#machine]).size > 1) return
     const versions = [...this.#published.keys()]
-    const at = versions[somewhere % versions.length] ?? 1
+    const before = versions[somewhere % versions.length] ?? 1
     const last = this.actor.version
-    for (const version of new Set([at, last])) {
+    for (const version of new Set([before, last])) {
       const id = `fork-${version}`
-      await this.engine.forks.fork({ id: ID, at: version, newId: id, paused: true })
+      const at = version === last ? 'last' : version
+      await this.engine.forks.fork({ id: ID, at, newId: id, paused: true })
       const fork = await this.engine.get(this.#machine, id)
       if (fork === undefined) throw new Error('there is no fork')
-      const plain = (state: unknown): unknown =>
-        JSON.parse(JSON.stringify(state).replaceAll(`${id}:`, `${ID}:`))
+      const plain = (state: unknown): unknown => JSON.parse(JSON.stringify(state).replaceAll(id, ID))
       deepStrictEqual(plain(stateOf(fork.getSnapshot())), plain(this.#published.get(version)))
       if (version !== last) continue
       const children = (snapshot: AnyMachineSnapshot): Promise<Kids> =>
@@ -325,6 +324,9 @@ class Durable {
       store: this.#store,
       clock: this.#clock,
       machines: [this.#machine],
+      // Often, so that nearly every restart goes on from a snapshot.
+      openSnapshots: async () => this.#snapshots,
+      snapshotEvery: 2,
       log: (...values) => this.world.log(values),
       onError: (error) => {
         // An actor that ended in error without anybody watching says so; that is no trouble here.
