@@ -3,8 +3,7 @@ import type { EventStore, StreamHead, VerifyReport } from '../../eventstore/even
 import type { JsonValue } from '../../eventstore/event.ts'
 import type { CellState } from '../runtime/cell-state.ts'
 import type { DurableMachine } from '../runtime/durable-machine.ts'
-import { rootOf } from '../runtime/child-address.ts'
-import { heldStore, pausedForks } from '../runtime/fork-hold.ts'
+import { pausedForks, storeOf } from '../runtime/fork-hold.ts'
 import { compareOwed } from '../runtime/owed.ts'
 import { Replayer } from '../runtime/replay.ts'
 import { noStream, type KnownMachines } from './state-at.ts'
@@ -108,8 +107,7 @@ export async function verifyLog(log: VerifiableLog, options: VerifyLogOptions): 
       } else known.streams += 1
       continue
     }
-    const isPaused = paused.has(rootOf(head.stream_id))
-    const verdict = await verifyStream(log, { head, machine, isPaused, signal })
+    const verdict = await verifyStream(log, { head, machine, paused, signal })
     if (verdict.kind === 'archived') count.archived += 1
     else {
       count.streams += 1
@@ -153,12 +151,12 @@ type Verdict =
 type Checking = {
   readonly head: StreamHead
   readonly machine: DurableMachine
-  readonly isPaused: boolean
+  readonly paused: ReadonlySet<string>
   readonly signal: AbortSignal | undefined
 }
 
 async function verifyStream(log: VerifiableLog, checking: Checking, look = 1): Promise<Verdict> {
-  const { head, machine, isPaused, signal } = checking
+  const { head, machine, paused, signal } = checking
   const { stream_id, version: toVersion } = head
   const replayer = new Replayer(machine, stream_id)
   let last: Pick<VerifyProblem, 'event_id' | 'event_type' | 'position' | 'version'> = {
@@ -198,7 +196,7 @@ async function verifyStream(log: VerifiableLog, checking: Checking, look = 1): P
   }
   const good: Verdict = { kind: 'good', events: last.version }
   if (replayer.state === undefined) return good
-  const owed = await owedOf(log, { stream_id, state: replayer.state, isPaused })
+  const owed = await owedOf(log, { stream_id, state: replayer.state, paused })
   if (owed.kind === 'agrees') return good
   // Written to while it was read: what is on disk belongs to a later version.
   const now = await log.head(stream_id)
@@ -216,10 +214,10 @@ async function verifyStream(log: VerifiableLog, checking: Checking, look = 1): P
 
 async function owedOf(
   log: VerifiableLog,
-  { stream_id, state, isPaused }: { stream_id: string; state: CellState; isPaused: boolean },
+  { stream_id, state, paused }: { stream_id: string; state: CellState; paused: ReadonlySet<string> },
 ): ReturnType<typeof compareOwed> {
   const store = log as EventStore
-  return compareOwed(isPaused ? heldStore(store, rootOf(stream_id)) : store, stream_id, state)
+  return compareOwed(storeOf(store, stream_id, paused), stream_id, state)
 }
 
 function listText(names: readonly string[]): string {

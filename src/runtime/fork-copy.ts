@@ -5,12 +5,11 @@
 import type { Entry, EventStore } from '../../eventstore/event-store.ts'
 import type { NewEvent, RecordedEvent } from '../../eventstore/event.ts'
 import type { CellState } from './cell-state.ts'
-import { rootOf } from './child-address.ts'
 import { recordDefinition } from './definition.ts'
 import { withDescendants, type DurableMachine } from './durable-machine.ts'
 import { noActor, unknownMachine } from './engine-errors.ts'
 import { readFamily, type Copy } from './fork-family.ts'
-import { heldEntry, heldStore, pausedEntry, pausedForks } from './fork-hold.ts'
+import { heldEntry, pausedEntry, pausedForks, storeOf } from './fork-hold.ts'
 import { forkCreated, forkStream } from './fork-link.ts'
 import type { ForkNames } from './fork-names.ts'
 import { compareOwed, owedEntries } from './owed.ts'
@@ -72,10 +71,10 @@ export async function planFork(
   }
   const until = wish.at === last ? { position: from.position() } : { version }
   const { copies, names } = await readFamily(from, { id, newId, machine, until })
-  const held = (await pausedForks(from)).has(rootOf(id)) ? rootOf(id) : undefined
+  const store = storeOf(from as EventStore, id, await pausedForks(from))
   const entries: Entry[] = paused ? [pausedEntry(newId, version)] : []
   for (const copy of copies) {
-    const inherited = copy.whole ? await recordedDueTimes(from, copy, { names, held }) : copy.renamed
+    const inherited = copy.whole ? await recordedDueTimes(store, copy, names) : copy.renamed
     const owed = owedEntries(copy.to, undefined, inherited)
     entries.push(...(paused ? owed.map((entry) => heldEntry(newId, entry)) : owed))
   }
@@ -110,17 +109,8 @@ export async function writeFork(to: EventStore, plan: ForkPlan): Promise<Fork> {
 }
 
 /** A machine's delay function may ask the clock, and is not asked again: its timers keep the due times on disk. */
-async function recordedDueTimes(
-  from: ForkSource,
-  copy: Copy,
-  { names, held }: { readonly names: ForkNames; readonly held: string | undefined },
-): Promise<CellState> {
-  const store = from as EventStore
-  const owed = await compareOwed(
-    held === undefined ? store : heldStore(store, held),
-    copy.from,
-    copy.original,
-  )
+async function recordedDueTimes(store: EventStore, copy: Copy, names: ForkNames): Promise<CellState> {
+  const owed = await compareOwed(store, copy.from, copy.original)
   // Somebody has written to it meanwhile: then what is folded must do.
   if (owed.kind === 'differs') return copy.renamed
   const timers = new Map(copy.renamed.timers)

@@ -4,6 +4,7 @@
  * A fork that is paused has an entry of its own as well, so that all of them are found without reading any stream.
  */
 import type { AtomicBatch, Entry, EventStore } from '../../eventstore/event-store.ts'
+import { rootOf } from './child-address.ts'
 
 const PAUSED = 'fork/'
 const HELD = 'held/'
@@ -54,6 +55,12 @@ export function heldStore(store: EventStore, id: string): EventStore {
       return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },
   })
+}
+
+/** The store as this actor sees it: of a paused fork, and of its descendants, the held one. */
+export function storeOf(store: EventStore, streamId: string, paused: ReadonlySet<string>): EventStore {
+  const root = rootOf(streamId)
+  return paused.has(root) ? heldStore(store, root) : store
 }
 
 /** What one fork holds back, under the keys that it will have. */

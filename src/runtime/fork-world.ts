@@ -49,7 +49,6 @@ function heldTransition({ original, foldable }: DurableMachine): Logic {
     foldable.transition(snapshot, event, { ...scope, emit: () => {} })
   return { original, foldable: quiet }
 }
-}
 
 /** The engine as a paused fork sees it: alarms never ring, no effect begins, what is owed waits apart. */
 export function heldHost<THost extends CellHost>(host: THost, id: string): THost {
