@@ -1,5 +1,6 @@
 /** The runtime's doors into the past of its actors: replay, verify, fork. */
 import type { AnyStateMachine } from 'xstate'
+import { queryOver, type LogQuery } from './query/log-query.ts'
 import { knownMachines, type KnownMachines } from './query/state-at.ts'
 import { replayTo, type ReplayedState, type ReplayOptions } from './query/time-travel.ts'
 import { verifyLog, type VerifyLogOptions, type VerifyLogReport } from './query/verify-log.ts'
@@ -23,6 +24,8 @@ export type ForkOptions = {
 }
 
 export interface History {
+  /** Questions to the log: states, changes, causes, decisions, costs. Nothing is run by them. */
+  readonly query: LogQuery
   /**
    * The state of an actor at a version, a position or a moment of its past, by replay: no effect and no hook is run.
    *
@@ -67,6 +70,7 @@ export function createHistory({ engine, machines, newId }: HistoryHost): History
   let prepared: KnownMachines | undefined
   const known = (): KnownMachines => (prepared ??= knownMachines(machines))
   return {
+    query: queryOver(store, known),
     replay: async (id, options = {}) => replayTo(store, id, { ...options, machines: known() }),
     async verify({ machines: more = [], ...options } = {}) {
       return verifyLog(store, { ...options, machines: new Map([...known(), ...knownMachines(more)]) })

@@ -26,6 +26,35 @@ export type { RetryPolicy } from './runtime/retry-policy.ts'
 export { RuntimeError } from './runtime/runtime-error.ts'
 export type { RuntimeErrorCode } from './runtime/runtime-error.ts'
 
+export { createLogQuery } from './query/log-query.ts'
+export type {
+  AboutStream,
+  EventsQuestion,
+  LogQuery,
+  LogQueryOptions,
+  StateAnswer,
+  StateQuestion,
+} from './query/log-query.ts'
+export type { ActorRow, ActorsQuestion } from './query/actors.ts'
+export type { Causes, CausesQuestion } from './query/causes.ts'
+export type { Explanation } from './query/explanation.ts'
+export type { PermissionHistory, PermissionHistoryQuestion } from './query/explain-permission.ts'
+export type { Failure, FailuresQuestion } from './query/failures.ts'
+export type { Health, HealthQuestion } from './query/health.ts'
+export type { At } from './query/moment.ts'
+export type { Pending } from './query/pending.ts'
+export type { LedgerQuestion, RecordedDecision } from './query/permission-ledger.ts'
+export type { QueryCall } from './query/query-call.ts'
+export type { Spending, SpendingQuestion } from './query/spending.ts'
+export type {
+  Blame,
+  BlameQuestion,
+  DiffQuestion,
+  StateDiff,
+  StateStep,
+  StepsQuestion,
+} from './query/state-changes.ts'
+export type { Message, TimelineQuestion } from './query/timeline.ts'
 export { QueryError } from './query/query-error.ts'
 export type { QueryErrorCode } from './query/query-error.ts'
 export type { ReplayedState, ReplayOptions, ReplayStep, ReplayTarget } from './query/time-travel.ts'

@@ -37,6 +37,10 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     // What is owed on disk, also by forks that are paused.
     'src/runtime/owed.ts',
     'src/runtime/fork-hold.ts',
+    // What waits on disk beside the events, and to which root a child belongs.
+    'src/runtime/outbox.ts',
+    'src/runtime/dead-letters.ts',
+    'src/runtime/child-address.ts',
     // What streams beside the actors' own are called, and what their records say.
     'src/runtime/definition.ts',
     'src/runtime/refusal-log.ts',
@@ -44,6 +48,8 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/runtime/runtime-error.ts',
     'src/sessions/directory.ts',
     'src/permissions/redaction.ts',
+    // The dialect in which names of actions are meant.
+    'src/permissions/trigger.ts',
   ],
   'src/attach/': ['eventstore/', 'src/runtime/runtime-error.ts'],
   'src/cli/': [

@@ -26,6 +26,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   PM_INVALID_HOOK: EXIT.usage,
   PM_INVALID_OPTION: EXIT.usage,
   PM_INVALID_TRIGGER: EXIT.usage,
+  QUERY_INVALID: EXIT.usage,
   QUERY_MACHINE_INVALID: EXIT.usage,
   PM_DENIED: EXIT.denied,
   SESSION_REFUSED: EXIT.denied,

@@ -8,7 +8,7 @@
  * I1. The copy is gone after `remove`, and also when the process ends by `process.exit`, SIGTERM or SIGHUP.
  * I2. If the original changed while it was copied, there is no copy but an error.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { constants, mkdtempSync, rmSync } from 'node:fs'
 import { cp, readdir, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -31,6 +31,8 @@ export async function copyFolder(original: string): Promise<FolderCopy> {
   try {
     await cp(original, path, {
       recursive: true,
+      // Where the file system can, the copy shares its blocks with the original until one of them is written.
+      mode: constants.COPYFILE_FICLONE,
       // A link in the copy would lead back to the original.
       dereference: true,
       filter: (source) => source === original || !LEFT_OUT.has(basename(source)),

@@ -1,14 +1,15 @@
 /** `agentctl log [stream]`: what happened, one line per event in the order of the log. */
 import type { Command } from 'commander'
 import type { RecordedEvent } from '../../eventstore/event.ts'
-import { eventMatcher, readEvents, type EventFilter } from '../query/events.ts'
-import { refusalsHead } from '../query/refusals.ts'
-import { forkStream, readForkLink } from '../runtime/fork-link.ts'
+import { createMatcher, type EventFilter } from '../query/event-filter.ts'
+import type { LogQuery } from '../query/log-query.ts'
+import { forkStream } from '../runtime/fork-link.ts'
 import { eventSummary } from './event-summary.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
-import { findSubject } from './find-subject.ts'
+import { streamOf } from './find-subject.ts'
 import { forkText } from './fork-text.ts'
-import { withLog, type LogSource, type ReadableLog } from './open-log.ts'
+import { momentOption } from './moments.ts'
+import { withQuery, type LogSource, type ReadableLog } from './open-log.ts'
 import { collected, positiveInteger } from './option-values.ts'
 import { readableTime, shortened } from './printable.ts'
 import type { CliCall, CliShared } from './shared-options.ts'
@@ -19,11 +20,19 @@ export function defineLogCommand(program: Command, shared: CliShared): void {
     .description('print what happened, event by event')
     .argument('[stream]', 'only this stream: its id, or the name of a session or agent')
     .option('-n, --limit <count>', 'only the last <count> events', positiveInteger)
+    .option('--tail <count>', 'the same', positiveInteger)
     .option(
       '-t, --type <pattern>',
       'only events of this type; `*` stands for anything; repeatable',
       collected,
     )
+    .option('--actor <id>', 'only what this session, run or actor and all below it recorded, or caused')
+    .option('--role <role>', 'only what sessions, runs and calls of this role recorded')
+    .option('--text <text>', 'only events with this text in their type or payload')
+    .option('--verdict <verdict>', 'only what hooks or guards allowed, or denied')
+    .option('--correlation <id>', 'only events of this correlation')
+    .option('--since <moment>', 'only events from this moment on', momentOption(shared.now))
+    .option('--until <moment>', 'only events before this moment', momentOption(shared.now))
     .option('-f, --follow', 'go on with what is written from now on')
     .addHelpText(
       'after',
@@ -35,6 +44,7 @@ log open closes it.
 Examples:
   agentctl log --limit 20
   agentctl log payment-fix --type 'step.*'
+  agentctl log --verdict denied --since yesterday
   agentctl log --json --type runtime.refused --type tool.judged | jq .payload`,
     )
     .action(shared.action((call) => printOrFollow(call, shared)))
@@ -44,7 +54,9 @@ async function printOrFollow(call: CliCall, shared: CliShared): Promise<ExitCode
   let isFollowing = false
   const onFollow = (): void => void (isFollowing = true)
   try {
-    return await withLog(call, shared, (log, { owner }) => printLog(call, log, { owner, onFollow }))
+    return await withQuery(call, shared, (query, log, { owner }) =>
+      printLog(call, { query, log, owner, onFollow }),
+    )
   } catch (error) {
     // Ctrl-C is how following ends, and nothing to complain about.
     if (isFollowing && (error as { code?: unknown }).code === 'CLI_INTERRUPTED') return EXIT.interrupted
@@ -52,34 +64,28 @@ async function printOrFollow(call: CliCall, shared: CliShared): Promise<ExitCode
   }
 }
 
-async function printLog(
-  call: CliCall,
-  log: ReadableLog,
-  { owner, onFollow }: LogSource & { readonly onFollow: () => void },
-): Promise<ExitCode> {
+type Opened = LogSource & {
+  readonly query: LogQuery
+  readonly log: ReadableLog
+  readonly onFollow: () => void
+}
+
+async function printLog(call: CliCall, { query, log, owner, onFollow }: Opened): Promise<ExitCode> {
   const { output, options } = call
   // What is written from here on is followed; some of it may be read already.
   const known = log.position()
-  const [wanted] = call.args as [string | undefined]
-  const stream_id = wanted === undefined ? undefined : (await findSubject(log, wanted)).stream_id
-  const filter = {
-    stream_id,
-    limit: options['limit'] as number | undefined,
-    types: options['type'] as readonly string[] | undefined,
-  }
+  const filter = await filterOf(call, query)
+  const limit = (options['limit'] ?? options['tail']) as number | undefined
   let printed = 0
   let last = known
-  for await (const event of readEvents(log, filter)) {
+  for await (const event of query.events({ ...filter, limit })) {
     printEvent(event, call)
     printed += 1
     last = Math.max(last, event.position)
     await output.ready()
   }
   if (printed === 0) output.say('no events match')
-  if (stream_id !== undefined) {
-    await mentionOrigin(call, log, stream_id)
-    await mentionRefusals(call, log, stream_id)
-  }
+  if (filter.stream_id !== undefined) await mentionSurroundings(call, query, filter.stream_id)
   if (options['follow'] !== true) return EXIT.ok
   if (owner === undefined) {
     output.say('Nobody writes to this log: no process has it open. This is all there is to follow.')
@@ -91,15 +97,30 @@ async function printLog(
   return EXIT.ok
 }
 
+async function filterOf(call: CliCall, query: LogQuery): Promise<EventFilter> {
+  const given = call.options as Readonly<Record<string, string | undefined>>
+  return {
+    stream_id: await streamOf(query, (call.args as [string | undefined])[0]),
+    types: call.options['type'] as readonly string[] | undefined,
+    actor: await streamOf(query, given['actor']),
+    role: given['role'],
+    text: given['text'],
+    verdict: given['verdict'] as 'allowed' | 'denied' | undefined,
+    correlation_id: given['correlation'],
+    since: given['since'],
+    until: given['until'],
+  }
+}
+
 /** Prints what comes after `known` and was not printed: of what was read, nothing stands after `last`. */
 async function follow(
   log: ReadableLog,
   call: CliCall,
   from: { readonly filter: EventFilter; readonly known: number; readonly last: number },
 ): Promise<void> {
-  const matches = eventMatcher(from.filter)
+  const matches = createMatcher(log, from.filter)
   for await (const event of log.follow({ fromPosition: from.known })) {
-    if (event.position <= from.last || !matches(event)) continue
+    if (event.position <= from.last || !(await matches(event))) continue
     printEvent(event, call)
     await call.output.ready()
   }
@@ -110,23 +131,14 @@ function printEvent(event: RecordedEvent, call: CliCall): void {
   else call.output.line(eventLine(event, call))
 }
 
-async function mentionOrigin(
+async function mentionSurroundings(
   { output, command }: CliCall,
-  log: ReadableLog,
-  streamId: string,
+  query: LogQuery,
+  stream_id: string,
 ): Promise<void> {
-  const link = await readForkLink(log, streamId)
-  if (link !== undefined) output.say(`${forkText(link)}: ${command} log ${forkStream(streamId)}`)
-}
-
-async function mentionRefusals(
-  { output, command }: CliCall,
-  log: ReadableLog,
-  streamId: string,
-): Promise<void> {
-  const refused = await refusalsHead(log, streamId)
-  if (refused === undefined) return
-  output.say(`what it was refused: ${command} log ${refused.stream_id}`)
+  const { fork, refusals } = await query.about({ stream_id })
+  if (fork !== null) output.say(`${forkText(fork)}: ${command} log ${forkStream(stream_id)}`)
+  if (refusals !== null) output.say(`what it was refused: ${command} log ${refusals}`)
 }
 
 function eventLine(event: RecordedEvent, { output }: CliCall): string {

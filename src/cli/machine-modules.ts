@@ -3,8 +3,8 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { AnyStateMachine } from 'xstate'
-import { OUR_MACHINES } from '../../machines/our-machines.ts'
-import { knownMachines, type KnownMachines } from '../query/state-at.ts'
+import { withOurMachines } from '../query/our-machines.ts'
+import type { KnownMachines } from '../query/state-at.ts'
 import { CliError } from './cli-error.ts'
 
 /**
@@ -16,7 +16,7 @@ import { CliError } from './cli-error.ts'
 export async function loadMachines(files: readonly string[], cwd: string): Promise<KnownMachines> {
   const theirs = new Set<AnyStateMachine>()
   for (const file of files) for (const machine of await machinesOf(file, cwd)) theirs.add(machine)
-  return new Map([...knownMachines(OUR_MACHINES), ...knownMachines(theirs)])
+  return withOurMachines(theirs)
 }
 
 async function machinesOf(file: string, cwd: string): Promise<AnyStateMachine[]> {

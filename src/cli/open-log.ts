@@ -5,8 +5,10 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
 import { readStoreOwner, type StoreOwner } from '../../eventstore/owner.ts'
 import type { Attached } from '../attach/attach.ts'
+import { queryOver, type LogQuery } from '../query/log-query.ts'
 import { CliError } from './cli-error.ts'
 import { copyFolder, FolderChangedError, type FolderCopy } from './folder-copy.ts'
+import { loadMachines } from './machine-modules.ts'
 import { findOwner } from './owner.ts'
 import type { CliCall, CliShared } from './shared-options.ts'
 
@@ -23,7 +25,28 @@ export type LogSource = { readonly owner: Attached | undefined }
 const MOST_TRIES = 3
 
 /**
- * Runs `read` over the log; nothing of the folder changes, and nothing is left behind. Ctrl-C ends it.
+ * Runs `ask` with the door to the log, and with the machines of `--machines`; as `withLog`.
+ *
+ * @throws what `withLog` throws; CliError `CLI_USAGE`
+ */
+export async function withQuery<T>(
+  call: CliCall,
+  shared: CliShared,
+  ask: (query: LogQuery, log: ReadableLog, source: LogSource) => Promise<T>,
+): Promise<T> {
+  const machines = await loadMachines((call.options['machines'] ?? []) as readonly string[], shared.cwd)
+  return withLog(call, shared, (log, source) =>
+    ask(
+      queryOver(log, () => machines),
+      log,
+      source,
+    ),
+  )
+}
+
+/**
+ * Runs `read` over the log; nothing of the folder changes, and nothing is left behind. Ctrl-C ends it. With `--in-place`
+ * a folder that nobody has open is opened itself, and LevelDB rewrites its files.
  *
  * @throws CliError `CLI_NOT_FOUND`, `CLI_LOCKED`, `CLI_INTERRUPTED`; EventStoreError `ES_CORRUPT`, …; AttachError
  * `ATTACH_LOST` when the owner dies meanwhile
@@ -40,6 +63,7 @@ export async function withLog<T>(
       const found = await findOwner(logPath, shared.version)
       if (found.type === 'attached') return readLive(found.owner, interrupted, read)
       if (attempt === 1 && found.stale !== undefined) call.output.say(staleText(found.stale))
+      if (call.inPlace) return readStore(logPath, interrupted, read)
       const copy = await unownedCopy(logPath)
       if (copy !== undefined) return readCopy(copy, { logPath, interrupted, read })
     }
@@ -106,17 +130,27 @@ type Reading<T> = {
 }
 
 async function readCopy<T>(copy: FolderCopy, { logPath, interrupted, read }: Reading<T>): Promise<T> {
-  let store: EventStore | undefined
   try {
-    store = await openLevelEventStore({ path: copy.path, create: false })
-    const reading = read(store, { owner: undefined })
-    reading.catch(() => {})
-    return await Promise.race([reading, interrupted])
+    return await readStore(copy.path, interrupted, read)
   } catch (error) {
     throw aboutOriginal(error, copy.path, logPath)
   } finally {
-    await store?.close().catch(() => {})
     copy.remove()
+  }
+}
+
+async function readStore<T>(
+  path: string,
+  interrupted: Promise<never>,
+  read: (log: ReadableLog, source: LogSource) => Promise<T>,
+): Promise<T> {
+  const store = await openLevelEventStore({ path, create: false })
+  try {
+    const reading = read(store, { owner: undefined })
+    reading.catch(() => {})
+    return await Promise.race([reading, interrupted])
+  } finally {
+    await store.close().catch(() => {})
   }
 }
 

@@ -13,6 +13,13 @@ export function shortened(text: string, columns: number): string {
   return text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`
 }
 
+/** The same with the ellipsis inside: ids begin alike, and end each in its own way. */
+export function shortenedInside(text: string, columns: number): string {
+  if (text.length <= columns) return text
+  const front = Math.min(5, Math.floor((columns - 1) / 2))
+  return `${text.slice(0, front)}…${text.slice(text.length - (columns - 1 - front))}`
+}
+
 /** JSON on several lines, each of them printable. */
 export function printableJson(value: unknown, indent = ''): string {
   return (JSON.stringify(value, null, 2) ?? 'null')

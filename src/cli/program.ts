@@ -1,68 +1,11 @@
 /** The program: its commands, each loaded only when it is called, and what happens to whatever they throw. */
 import { Command, CommanderError } from 'commander'
 import { CliError } from './cli-error.ts'
+import { COMMANDS } from './commands.ts'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.ts'
 import { createOutput } from './output.ts'
 import { packageVersion } from '../package-version.ts'
 import { addSharedOptions, createShared, type CliProcess, type CliShared } from './shared-options.ts'
-
-type Define = (program: Command, shared: CliShared) => void
-
-type CommandEntry = { readonly name: string; readonly summary: string; load(): Promise<Define> }
-
-/** In the order of the help. The summaries are here so that the help loads no command. */
-const COMMANDS: readonly CommandEntry[] = [
-  {
-    name: 'run',
-    summary: 'run a job; the same command goes on where an interrupted one was',
-    load: async () => (await import('./run.ts')).defineRunCommand,
-  },
-  {
-    name: 'log',
-    summary: 'print what happened, event by event',
-    load: async () => (await import('./log.ts')).defineLogCommand,
-  },
-  {
-    name: 'show',
-    summary: 'print the state of a session, run, tool call or other actor, now or at a version',
-    load: async () => (await import('./show.ts')).defineShowCommand,
-  },
-  {
-    name: 'why',
-    summary: 'explain a refusal, a failure, a pause or an end: who, which hook, why, what instead',
-    load: async () => (await import('./why.ts')).defineWhyCommand,
-  },
-  {
-    name: 'pause',
-    summary: 'pause a session or run and all that it started, in the process that runs it',
-    load: async () => (await import('./acts.ts')).definePauseCommand,
-  },
-  {
-    name: 'resume',
-    summary: 'resume a paused session or run and all that it started',
-    load: async () => (await import('./acts.ts')).defineResumeCommand,
-  },
-  {
-    name: 'cancel',
-    summary: 'give up a session or run and all that it started, for good',
-    load: async () => (await import('./acts.ts')).defineCancelCommand,
-  },
-  {
-    name: 'verify',
-    summary: "check every record, and whether today's machines still decide as the log recorded",
-    load: async () => (await import('./verify.ts')).defineVerifyCommand,
-  },
-  {
-    name: 'fork',
-    summary: 'begin a new log with the first events of an actor, to ask what if from there',
-    load: async () => (await import('./fork.ts')).defineForkCommand,
-  },
-  {
-    name: 'machines',
-    summary: "list the machines the log was written by, or print one for Stately's editor",
-    load: async () => (await import('./machines.ts')).defineMachinesCommand,
-  },
-]
 
 const EXAMPLES = `
 Examples:
@@ -70,6 +13,7 @@ Examples:
   agentctl log --limit 20                   what happened last
   agentctl show <id> --at 7                 the state after version 7, by replay
   agentctl why <id>                         who refused it, why, and what to do instead
+  agentctl why --failed --since yesterday   what went wrong
 
 Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 unexpected, 2 usage, 3 permission denied,
 4 not found, 5 log in use, 6 version conflict, 7 replay diverged or log damaged, 130 interrupted.`
@@ -112,7 +56,8 @@ async function programFor(argv: readonly string[], shared: CliShared): Promise<C
     })
   const called = commandIn(argv)
   for (const entry of COMMANDS) {
-    if (entry.name === called) (await entry.load())(program, shared)
+    // What completes command lines has to know them all.
+    if (entry.name === called || called === 'completion') (await entry.load())(program, shared)
     else program.command(entry.name).description(entry.summary)
   }
   return program

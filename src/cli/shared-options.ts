@@ -14,6 +14,8 @@ export type CliProcess = {
   readonly cwd: string
   /** Calls `listener` at each Ctrl-C instead of ending the process; returns how to stop that. */
   onInterrupt(listener: () => void): () => void
+  /** Milliseconds since 1970; default the system's clock. */
+  readonly now?: () => number
 }
 
 /** One call of a command, with its command line understood. */
@@ -26,6 +28,8 @@ export type CliCall = {
   readonly projectPath: string
   /** The folder of the log: `<project>/log`. */
   readonly logPath: string
+  /** `--in-place`: read the folder itself, not a copy. */
+  readonly inPlace: boolean
   /** How the next command about this project begins: `agentctl`, or `agentctl --project <folder>`. */
   readonly command: string
   readonly output: CliOutput
@@ -35,9 +39,10 @@ export type CliCall = {
 export type CliAction = (call: CliCall) => Promise<ExitCode | void>
 
 /** What a command is defined with: `program.command('log').action(shared.action(async ({ output }) => …))`. */
-export type CliShared = CliProcess & {
+export type CliShared = Omit<CliProcess, 'now'> & {
   /** The package's version. */
   readonly version: string
+  readonly now: () => number
   /** Turns an action of ours into one of commander's. */
   action(run: CliAction): (...commanderArguments: unknown[]) => Promise<void>
   /** What the action returned; 0 before. */
@@ -52,6 +57,7 @@ export function addSharedOptions(program: Command): Command {
     .option('-p, --project <folder>', 'the project folder', DEFAULT_PROJECT)
     .option('--json', 'print JSON, one object per line; errors as one JSON line on stderr')
     .option('-q, --quiet', 'print only data and errors')
+    .option('--in-place', 'read the folder itself, not a copy: faster, and its files are rewritten')
     .option('--no-color', 'print without colour')
 }
 
@@ -60,6 +66,7 @@ export function createShared(host: CliProcess, version: string): CliShared {
   return {
     ...host,
     version,
+    now: host.now ?? Date.now,
     exitCode: () => exitCode,
     action:
       (run) =>
@@ -71,6 +78,7 @@ export function createShared(host: CliProcess, version: string): CliShared {
           json?: boolean
           quiet?: boolean
           color: boolean
+          inPlace?: boolean
         }>()
         const projectPath = resolve(host.cwd, flags.project)
         const result = await run({
@@ -78,6 +86,7 @@ export function createShared(host: CliProcess, version: string): CliShared {
           options: command.opts(),
           projectPath,
           logPath: join(projectPath, 'log'),
+          inPlace: flags.inPlace === true,
           command: commandFor(projectPath, host.cwd),
           output: createOutput(host, flags),
         })

@@ -1,15 +1,15 @@
 /** `agentctl show <id>`: the state of an actor now or at an earlier version, by replay; nothing is executed. */
 import type { Command } from 'commander'
-import { redactedState } from '../query/redacted.ts'
-import { stateAt, type StateAt } from '../query/state-at.ts'
-import { readForkLink } from '../runtime/fork-link.ts'
+import type { LogQuery, StateAnswer } from '../query/log-query.ts'
+import type { At } from '../query/moment.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { fieldLines, type Field } from './fields.ts'
-import { findSubject } from './find-subject.ts'
+import { subjectOf } from './find-subject.ts'
 import { forkText } from './fork-text.ts'
-import { loadMachines } from './machine-modules.ts'
-import { withLog, type ReadableLog } from './open-log.ts'
-import { collected, positiveInteger } from './option-values.ts'
+import { needsMachinesText } from './needs-machines.ts'
+import { withQuery } from './open-log.ts'
+import { collected } from './option-values.ts'
+import { placeOption, PLACES } from './place-option.ts'
 import { printable, printableJson, readableTime } from './printable.ts'
 import type { CliCall, CliShared } from './shared-options.ts'
 
@@ -18,7 +18,7 @@ export function defineShowCommand(program: Command, shared: CliShared): void {
     .command('show')
     .description('print the state of a session, run, tool call or other actor, now or at a version')
     .argument('<id>', 'its id, the name of a session or agent, or an event: its id or position')
-    .option('--at <version>', 'the state after this version; default the last', positiveInteger)
+    .option('--at <place>', `the state then: ${PLACES}; default the last`, placeOption(shared.now))
     .option('-m, --machines <module>', 'a module that exports your machines; repeatable', collected)
     .addHelpText(
       'after',
@@ -30,47 +30,30 @@ Examples:
   agentctl show run_0198c2a4-… --at 7
   agentctl show order-1 --machines ./dist/machines.js --json`,
     )
-    .action(
-      shared.action(async (call) => {
-        const machines = await loadMachines((call.options['machines'] ?? []) as readonly string[], shared.cwd)
-        return withLog(call, shared, async (log) => printState(call, log, machines))
-      }),
-    )
+    .action(shared.action((call) => withQuery(call, shared, (query) => printState(call, query))))
 }
 
-async function printState(
-  { args, options, output }: CliCall,
-  log: ReadableLog,
-  machines: Awaited<ReturnType<typeof loadMachines>>,
-): Promise<ExitCode> {
-  const [typed] = args as [string]
-  const subject = await findSubject(log, typed)
-  const version = (options['at'] as number | undefined) ?? subject.version
-  const state = redactedState(await stateAt(log, subject.stream_id, { version, machines }))
-  const needs = needsMachines(state)
-  const fork = await readForkLink(log, subject.stream_id)
+async function printState({ args, options, output }: CliCall, query: LogQuery): Promise<ExitCode> {
+  const { stream_id, version } = await subjectOf(query, (args as [string])[0])
+  const at = (options['at'] as At | undefined) ?? { version }
+  const state = await query.state({ stream_id, ...at })
+  const { fork } = await query.about({ stream_id })
   if (output.json) {
-    output.record({ ...state, needs_machines: needs !== undefined, ...(fork && { fork }) })
+    output.record({ ...state, ...(fork !== null && { fork }) })
     return 0
   }
   output.line(output.paint('bold', state.stream_id))
-  const origin: Field = ['fork', fork && forkText(fork)]
+  const origin: Field = ['fork', fork === null ? null : forkText(fork)]
   for (const line of fieldLines([...stateFields(state), origin], output)) output.line(line)
   if (state.source === 'replay') {
     output.line('  context')
     output.line(printableJson(state.context, '    '))
   }
-  if (needs !== undefined) output.say(needs)
+  if (state.needs_machines) output.say(needsMachinesText(state.machine))
   return 0
 }
 
-/** What is missing when the log's own record had to do. */
-function needsMachines(state: StateAt): string | undefined {
-  if (state.source === 'replay' || state.machine === '') return undefined
-  return `needs --machines ./dist/machines.js: the context of "${state.machine}" can only be folded by its code; the state is the one that the log recorded`
-}
-
-function stateFields(state: StateAt): Field[] {
+function stateFields(state: StateAnswer): Field[] {
   const last = state.version === state.head_version
   return [
     ['machine', state.machine === '' ? 'none: a stream of plain facts' : state.machine],

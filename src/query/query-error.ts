@@ -5,8 +5,13 @@ import type { ErrorStory } from '../runtime/runtime-error.ts'
  * - `QUERY_NOT_FOUND`: the log has no such stream, version, event, call, session or run.
  * - `QUERY_REPLAY_DIVERGED`: a recorded event does not replay as it was recorded.
  * - `QUERY_MACHINE_INVALID`: a machine that was given cannot be folded, or two have one name.
+ * - `QUERY_INVALID`: the question itself cannot be understood.
  */
-export type QueryErrorCode = 'QUERY_MACHINE_INVALID' | 'QUERY_NOT_FOUND' | 'QUERY_REPLAY_DIVERGED'
+export type QueryErrorCode =
+  | 'QUERY_INVALID'
+  | 'QUERY_MACHINE_INVALID'
+  | 'QUERY_NOT_FOUND'
+  | 'QUERY_REPLAY_DIVERGED'
 
 /** Tell these apart by `code`. */
 export class QueryError extends Error {

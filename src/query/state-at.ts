@@ -4,7 +4,7 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
 import type { CellState } from '../runtime/cell-state.ts'
 import { durableMachine, withDescendants, type DurableMachine } from '../runtime/durable-machine.ts'
-import { foldSteps } from './fold-to.ts'
+import { foldSteps, type FoldStepsOptions } from './fold-to.ts'
 import { jsonSafe } from './json-safe.ts'
 import { QueryError } from './query-error.ts'
 
@@ -63,7 +63,11 @@ export type StateAt = {
 export async function stateAt(
   store: Pick<EventStore, 'head' | 'readStream'>,
   streamId: string,
-  options: { readonly version?: number | undefined; readonly machines: KnownMachines },
+  options: {
+    readonly version?: number | undefined
+    readonly machines: KnownMachines
+    readonly signal?: AbortSignal | undefined
+  },
 ): Promise<StateAt> {
   const head = await store.head(streamId)
   if (head === undefined) throw noStream(streamId)
@@ -75,7 +79,7 @@ export async function stateAt(
   const replayed =
     machine === undefined
       ? await readRecorded(store, streamId, version)
-      : await replay(store, { streamId, version, machine })
+      : await replay(store, { streamId, version, machine, signal: options.signal })
   const { record, state } = replayed
   return {
     stream_id: streamId,
@@ -103,10 +107,7 @@ async function readRecorded(
   throw noVersion(streamId, version, version - 1)
 }
 
-async function replay(
-  store: Pick<EventStore, 'readStream'>,
-  at: { readonly streamId: string; readonly version: number; readonly machine: DurableMachine },
-): Promise<Reached> {
+async function replay(store: Pick<EventStore, 'readStream'>, at: FoldStepsOptions): Promise<Reached> {
   let reached: Reached | undefined
   for await (const step of foldSteps(store, at)) reached = step
   if (reached === undefined) throw noVersion(at.streamId, at.version, 0)

@@ -4,6 +4,7 @@ import type { RecordedEvent } from '../../eventstore/event.ts'
 import type { ToolCallInput } from '../../machines/tool-call.machine.ts'
 import { briefOf, type EventBrief } from './events.ts'
 import type { Ancestor } from './explanation.ts'
+import { reading, type QueryCall } from './query-call.ts'
 import { refusalOf, refusedActor, type RefusalFact } from './refusals.ts'
 import { growingTree, machineName, treeRows, type TreeNode, type TreeState } from './tree.ts'
 
@@ -24,6 +25,7 @@ export type Surroundings = {
 export async function readSurroundings(
   store: Pick<EventStore, 'readAll'>,
   wanted?: string,
+  call: QueryCall = {},
 ): Promise<Surroundings> {
   const position = Number(/^#?(\d+)$/.exec(wanted ?? '')?.[1] ?? Number.NaN)
   const tree = growingTree()
@@ -32,7 +34,7 @@ export async function readSurroundings(
   const refusals: RefusalFact[] = []
   const effects: EventBrief[] = []
   const streams: string[] = []
-  for await (const each of store.readAll()) {
+  for await (const each of store.readAll(reading(call))) {
     tree.take(each)
     if (each.version === 1) streams.push(each.stream_id)
     if (each.version === 1 && machineName(each.machine) === 'toolCall') {

@@ -12,6 +12,8 @@ export type Target =
 export function findTarget(around: Surroundings, text: string): Target {
   if (around.streams.includes(text)) return { kind: 'stream', stream_id: text }
   if (around.event !== undefined) return { kind: 'event', event: around.event }
+  const shortened = around.streams.filter((id) => isShortFor(text, id))
+  if (shortened.length === 1 && shortened[0] !== undefined) return { kind: 'stream', stream_id: shortened[0] }
   const nodes = [...around.tree.nodes.values()]
   const named = nodes.filter((node) => node.name === text)
   // A name is free again when its session is archived.
@@ -25,6 +27,12 @@ export function findTarget(around: Surroundings, text: string): Target {
     todo: 'List what is there with `agentctl log`.',
     details: { id: text },
   })
+}
+
+/** `run_…0c1d2e3f` stands for an id that begins and ends so: tables are cut, and cut ids are copied from them. */
+function isShortFor(text: string, id: string): boolean {
+  const [start = '', end = '', ...more] = text.split(/…|\.\.\./)
+  return end.length >= 4 && more.length === 0 && id.startsWith(start) && id.endsWith(end)
 }
 
 /** Everything that `findTarget` understands, but for events: what a wrong id may have been meant to be. */

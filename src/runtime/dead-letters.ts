@@ -102,7 +102,7 @@ function tell(
 }
 
 /** All of them, the oldest first. */
-export async function listDeadLetters(store: EventStore): Promise<RecordedDeadLetter[]> {
+export async function listDeadLetters(store: Pick<EventStore, 'entries'>): Promise<RecordedDeadLetter[]> {
   const letters: RecordedDeadLetter[] = []
   for await (const { key, value } of store.entries(DEAD)) {
     const { to, from, event, reason, at, effect } = value as Stored

@@ -51,3 +51,13 @@ export async function rootsWithMail(store: EventStore): Promise<string[]> {
   for await (const { value } of store.entries(OUTBOX)) roots.add((value as Value).root)
   return [...roots]
 }
+
+/** All mail that waits, without taking any. */
+export async function* waitingMail(
+  store: Pick<EventStore, 'entries'>,
+): AsyncGenerator<Pick<Mail, 'cause' | 'event' | 'from' | 'to'>, void, undefined> {
+  for await (const { value } of store.entries(OUTBOX)) {
+    const { to, from, event, cause } = value as Value
+    yield { to, from, event, cause }
+  }
+}

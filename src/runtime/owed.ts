@@ -61,6 +61,30 @@ export async function* allOwed(store: EventStore): AsyncGenerator<OwedFound, voi
   }
 }
 
+/** One thing that a stream owes: a leaf that runs or has to run again, or a timer. */
+export type OwedWork = {
+  readonly stream_id: string
+  readonly kind: 'leaf' | 'timer'
+  /** `<stream>:<version>:<n>`: which incarnation. */
+  readonly key: string
+  /** Name of a leaf's logic. */
+  readonly src: string | null
+  /** When a timer is due: ISO 8601. */
+  readonly due_at: string | null
+}
+
+/** All that is owed, found without folding anything. */
+export async function* owedWork(
+  store: Pick<EventStore, 'entries'>,
+): AsyncGenerator<OwedWork, void, undefined> {
+  for await (const { key, value } of store.entries(OWED)) {
+    const { stream_id, due_at = null, src = null } = value as OwedValue
+    const [kind, ...place] = key.slice(OWED.length + stream_id.length + 1).split('/')
+    const name = `${stream_id}:${place.join('/')}`
+    yield { stream_id, kind: kind === 'timer' ? 'timer' : 'leaf', key: name, src, due_at }
+  }
+}
+
 /** What the disk says that a stream owes: nothing but what is on `state`, and when each of its timers is due. */
 export type OwedOnDisk =
   | {

@@ -23,7 +23,25 @@ afterAll(async () => {
   await rm(modules, { recursive: true, force: true })
 })
 
-const COMMANDS = ['run', 'log', 'show', 'why', 'pause', 'resume', 'cancel', 'verify', 'fork', 'machines']
+const COMMANDS = [
+  'run',
+  'ps',
+  'log',
+  'show',
+  'diff',
+  'blame',
+  'causes',
+  'timeline',
+  'why',
+  'permissions',
+  'billing',
+  'pause',
+  'resume',
+  'cancel',
+  'verify',
+  'fork',
+  'machines',
+]
 
 describe('help', () => {
   test.each(COMMANDS)('of %s has an example and the options that every command has', async (command) => {
@@ -65,11 +83,11 @@ describe('a mistake on the command line exits with 2, writes nothing to stdout, 
     ['an argument too many', ['show', 'a', 'b'], 'Too many arguments'],
     [
       'a version that is no number',
-      ['show', 'tidy-up', '--at', 'yesterday'],
-      'Expected a whole number, 1 or more.',
+      ['show', 'tidy-up', '--at', 'nonsense'],
+      'Expected a version (7), a position (#57) or a moment',
     ],
     ['a version of 0', ['show', 'tidy-up', '--at', '0'], 'Expected a whole number, 1 or more.'],
-    ['a version with a fraction', ['show', 'tidy-up', '--at', '1.5'], 'Expected a whole number, 1 or more.'],
+    ['a version with a fraction', ['show', 'tidy-up', '--at', '1.5'], 'Expected a version (7)'],
     ['a limit that is negative', ['log', '--limit', '-5'], 'Expected a whole number, 1 or more.'],
     ['a limit without a value', ['log', '--limit'], 'argument missing'],
   ])('%s', async (_what, argv, says) => {
@@ -102,7 +120,7 @@ describe('an id that is not there exits with 4', () => {
     expect(told.stderr).toContain('Did you mean tidy-up?')
     const cut = await agentctl([command, project.cleaner.slice(0, -1), '--json', '--project', project.path])
     expect(JSON.parse(cut.stderr)).toMatchObject({
-      error: { code: 'CLI_NOT_FOUND', details: { did_you_mean: [project.cleaner] } },
+      error: { code: 'QUERY_NOT_FOUND', details: { did_you_mean: [project.cleaner] } },
     })
   })
 

@@ -8,15 +8,19 @@ export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>
   /** Whether both streams are a terminal's. */
   readonly terminal?: boolean
+  /** Of both streams; default 100. */
+  readonly columns?: number
+  /** Milliseconds since 1970; default the system's clock. */
+  readonly now?: number
   readonly onInterrupt?: (listener: () => void) => () => void
 }
 
 export async function agentctl(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { cwd = process.cwd(), env = {}, terminal = false } = options
+  const { cwd = process.cwd(), env = {}, terminal = false, columns = 100, now } = options
   const written = { stdout: '', stderr: '' }
   const stream = (name: 'stderr' | 'stdout') => ({
     isTTY: terminal,
-    columns: 100,
+    columns,
     write: (text: string) => {
       written[name] += text
       return true
@@ -28,6 +32,7 @@ export async function agentctl(argv: readonly string[], options: RunOptions = {}
     stderr: stream('stderr'),
     env,
     cwd,
+    ...(now !== undefined && { now: () => now }),
     onInterrupt: options.onInterrupt ?? (() => () => {}),
   })
   return { code, ...written }

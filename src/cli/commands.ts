@@ -1,0 +1,96 @@
+/** The commands of `agentctl`, each loaded only when it is called. */
+import type { Command } from 'commander'
+import type { CliShared } from './shared-options.ts'
+
+type Define = (program: Command, shared: CliShared) => void
+
+type CommandEntry = { readonly name: string; readonly summary: string; load(): Promise<Define> }
+
+/** In the order of the help. The summaries are here so that the help loads no command. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'run',
+    summary: 'run a job; the same command goes on where an interrupted one was',
+    load: async () => (await import('./run.ts')).defineRunCommand,
+  },
+  {
+    name: 'ps',
+    summary: 'list sessions, runs and other actors: what each is doing and waits for',
+    load: async () => (await import('./ps.ts')).definePsCommand,
+  },
+  {
+    name: 'log',
+    summary: 'print what happened, event by event',
+    load: async () => (await import('./log.ts')).defineLogCommand,
+  },
+  {
+    name: 'show',
+    summary: 'print the state of a session, run, tool call or other actor, now or at a version',
+    load: async () => (await import('./show.ts')).defineShowCommand,
+  },
+  {
+    name: 'diff',
+    summary: 'print what changed in an actor between two versions',
+    load: async () => (await import('./diff.ts')).defineDiffCommand,
+  },
+  {
+    name: 'blame',
+    summary: 'print which event last wrote each place of a state, or one place and its history',
+    load: async () => (await import('./blame.ts')).defineBlameCommand,
+  },
+  {
+    name: 'causes',
+    summary: 'print what led to an event and what it led to, over all streams',
+    load: async () => (await import('./causes.ts')).defineCausesCommand,
+  },
+  {
+    name: 'timeline',
+    summary: 'print the messages between sessions, runs, tool calls and other actors',
+    load: async () => (await import('./timeline.ts')).defineTimelineCommand,
+  },
+  {
+    name: 'why',
+    summary: 'explain a refusal, a failure, a pause or an end: who, which hook, why, what instead',
+    load: async () => (await import('./why.ts')).defineWhyCommand,
+  },
+  {
+    name: 'permissions',
+    summary: 'list what hooks and guards decided, or explain whether an agent may do something',
+    load: async () => (await import('./permissions.ts')).definePermissionsCommand,
+  },
+  {
+    name: 'billing',
+    summary: 'print what it cost: recorded costs and tokens',
+    load: async () => (await import('./billing.ts')).defineBillingCommand,
+  },
+  {
+    name: 'pause',
+    summary: 'pause a session or run and all that it started, in the process that runs it',
+    load: async () => (await import('./acts.ts')).definePauseCommand,
+  },
+  {
+    name: 'resume',
+    summary: 'resume a paused session or run and all that it started',
+    load: async () => (await import('./acts.ts')).defineResumeCommand,
+  },
+  {
+    name: 'cancel',
+    summary: 'give up a session or run and all that it started, for good',
+    load: async () => (await import('./acts.ts')).defineCancelCommand,
+  },
+  {
+    name: 'verify',
+    summary: "check every record, and whether today's machines still decide as the log recorded",
+    load: async () => (await import('./verify.ts')).defineVerifyCommand,
+  },
+  {
+    name: 'fork',
+    summary: 'begin a new log with the first events of an actor, to ask what if from there',
+    load: async () => (await import('./fork.ts')).defineForkCommand,
+  },
+  {
+    name: 'machines',
+    summary: "list the machines the log was written by, or print one for Stately's editor or as a chart",
+    load: async () => (await import('./machines.ts')).defineMachinesCommand,
+  },
+]

@@ -1,0 +1,145 @@
+/** What is not done yet: owed effects and timers, mail on its way, open tool calls, handoffs, what waits for a person. */
+import type { RecordedEvent } from '../../eventstore/event.ts'
+import { redactSecrets } from '../permissions/redaction.ts'
+import { listDeadLetters, type RecordedDeadLetter } from '../runtime/dead-letters.ts'
+import { pausedForks } from '../runtime/fork-hold.ts'
+import { owedWork, type OwedWork } from '../runtime/owed.ts'
+import { waitingMail } from '../runtime/outbox.ts'
+import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
+import { growingTree } from './tree.ts'
+
+export type WaitingMail = {
+  readonly to: string
+  readonly from: string
+  readonly type: string
+  /** The event on account of which it was sent. */
+  readonly cause: string | null
+}
+
+export type OpenCall = {
+  readonly call_id: string
+  readonly tool: string
+  readonly run_id: string
+  /** The call's own: `requested` waits for its hooks, `judged` to begin, `executing` for its outcome. */
+  readonly state: string
+  /** It was begun before a crash, and nobody knows whether it happened. */
+  readonly in_doubt: boolean
+  readonly since: string
+}
+
+export type WaitingHandoff = {
+  readonly handoff_id: string
+  readonly type: string
+  readonly from: string
+  readonly to: string
+  readonly at: string
+  /** `undelivered`: sent and not yet in its receiver's stream. */
+  readonly state: 'unclaimed' | 'undelivered'
+}
+
+export type ParkedActor = {
+  readonly id: string
+  readonly agent_id: string | null
+  readonly reason: string
+  readonly since: string
+}
+
+export type Pending = {
+  /** Running or to be run again at the next opening. */
+  readonly effects: readonly OwedWork[]
+  /** Soonest first. */
+  readonly timers: readonly OwedWork[]
+  readonly mail: readonly WaitingMail[]
+  readonly tool_calls: readonly OpenCall[]
+  readonly handoffs: readonly WaitingHandoff[]
+  /** Waiting for something that only a person can give. */
+  readonly parked: readonly ParkedActor[]
+  readonly paused_forks: readonly string[]
+  readonly dead_letters: readonly RecordedDeadLetter[]
+}
+
+export async function readPending(log: QueryableLog, call: QueryCall = {}): Promise<Pending> {
+  const owed: OwedWork[] = []
+  for await (const work of owedWork(log)) owed.push(work)
+  const mail: WaitingMail[] = []
+  for await (const { to, from, event, cause } of waitingMail(log)) {
+    mail.push({ to, from, type: event.type, cause })
+  }
+  const letters = await listDeadLetters(log)
+  const tree = growingTree()
+  const open = new OpenWork()
+  for await (const event of log.readAll(reading(call))) {
+    tree.take(event)
+    open.take(event)
+  }
+  const parked = [...tree.state().nodes.values()].filter(({ state }) => state === 'parked')
+  return {
+    effects: owed.filter(({ kind }) => kind === 'leaf'),
+    timers: owed
+      .filter(({ kind }) => kind === 'timer')
+      .toSorted((a, b) => ((a.due_at ?? '') < (b.due_at ?? '') ? -1 : 1)),
+    mail,
+    tool_calls: [...open.calls.values()],
+    handoffs: [...open.handoffs.values()],
+    parked: parked.map(({ id, agent_id, error, pause_reason, last_activity }) => ({
+      id,
+      agent_id,
+      reason: error ?? pause_reason ?? 'parked',
+      since: last_activity,
+    })),
+    paused_forks: [...(await pausedForks(log))],
+    dead_letters: letters.map((letter) => ({ ...letter, event: redactSecrets(letter.event) })),
+  }
+}
+
+type Payload = {
+  readonly input?: { readonly tool?: string; readonly run_id?: string }
+  readonly handoff?: {
+    readonly handoff_id: string
+    readonly type: string
+    readonly from: string
+    readonly to: string
+  }
+  readonly handoff_id?: string
+}
+
+/** Calls that are not settled and handoffs that nobody has taken, kept up with event by event. */
+class OpenWork {
+  readonly calls = new Map<string, OpenCall>()
+  readonly handoffs = new Map<string, WaitingHandoff>()
+
+  take({ event_type: type, stream_id, state, timestamp, payload: recorded }: RecordedEvent): void {
+    const payload = (recorded ?? {}) as Payload
+    if (type === 'tool.requested') {
+      const { tool = '', run_id = '' } = payload.input ?? {}
+      const call = { call_id: stream_id, tool, run_id, state: 'requested', in_doubt: false, since: timestamp }
+      this.calls.set(stream_id, call)
+    } else if (type.startsWith('tool.')) this.#moved(stream_id, type, state)
+    if (type === 'handoff.generated' || type === 'handoff.received') {
+      const { handoff } = payload
+      if (handoff === undefined) return
+      const { handoff_id, from, to } = handoff
+      const stands = type === 'handoff.generated' ? 'undelivered' : 'unclaimed'
+      if (stands === 'undelivered' && this.handoffs.has(handoff_id)) return
+      this.handoffs.set(handoff_id, {
+        handoff_id,
+        type: handoff.type,
+        from,
+        to,
+        at: timestamp,
+        state: stands,
+      })
+    }
+    if (type === 'handoff.claimed') this.handoffs.delete(payload.handoff_id ?? '')
+  }
+
+  #moved(id: string, type: string, state: unknown): void {
+    const call = this.calls.get(id)
+    if (call === undefined) return
+    if (state === 'settled') this.calls.delete(id)
+    else {
+      const in_doubt = type === 'tool.doubted' || (type !== 'tool.cleared' && call.in_doubt)
+      this.calls.set(id, { ...call, state: String(state), in_doubt })
+    }
+  }
+}
