@@ -45,6 +45,7 @@ export type { At } from './query/moment.ts'
 export type { Pending } from './query/pending.ts'
 export type { LedgerQuestion, RecordedDecision } from './query/permission-ledger.ts'
 export type { QueryCall } from './query/query-call.ts'
+export type { Readiness, ReadinessQuestion, ReadinessRow } from './query/readiness.ts'
 export type { Spending, SpendingQuestion } from './query/spending.ts'
 export type {
   Blame,

@@ -39,6 +39,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./blame.ts')).defineBlameCommand,
   },
   {
+    name: 'replay',
+    summary: 'step through what happened to an actor, and print what each event changed',
+    load: async () => (await import('./replay.ts')).defineReplayCommand,
+  },
+  {
     name: 'causes',
     summary: 'print what led to an event and what it led to, over all streams',
     load: async () => (await import('./causes.ts')).defineCausesCommand,
@@ -89,8 +94,38 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./fork.ts')).defineForkCommand,
   },
   {
+    name: 'export',
+    summary: 'write the log as NDJSON, or a stream as a test that replays it',
+    load: async () => (await import('./export.ts')).defineExportCommand,
+  },
+  {
+    name: 'import',
+    summary: 'put what was exported into the log of a project folder, verified line by line',
+    load: async () => (await import('./import.ts')).defineImportCommand,
+  },
+  {
+    name: 'salvage',
+    summary: 'copy what verifies out of a damaged log into a new folder, and name what is lost',
+    load: async () => (await import('./salvage.ts')).defineSalvageCommand,
+  },
+  {
+    name: 'archive',
+    summary: 'move sessions, runs and actors that have ended out of the log into files',
+    load: async () => (await import('./archive.ts')).defineArchiveCommand,
+  },
+  {
+    name: 'doctor',
+    summary: 'hold the log against the readiness checklist: pass, fail, or cannot tell',
+    load: async () => (await import('./doctor.ts')).defineDoctorCommand,
+  },
+  {
     name: 'machines',
     summary: "list the machines the log was written by, or print one for Stately's editor or as a chart",
     load: async () => (await import('./machines.ts')).defineMachinesCommand,
+  },
+  {
+    name: 'completion',
+    summary: 'print a script that completes commands and options in bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).defineCompletionCommand,
   },
 ]

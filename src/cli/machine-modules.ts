@@ -1,10 +1,10 @@
 /** The machines that a command can replay: our own, and those of a module that the user names. */
 import { stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { AnyStateMachine } from 'xstate'
 import { withOurMachines } from '../query/our-machines.ts'
-import type { KnownMachines } from '../query/state-at.ts'
+import { knownMachines, type KnownMachines } from '../query/state-at.ts'
 import { CliError } from './cli-error.ts'
 
 /**
@@ -17,6 +17,45 @@ export async function loadMachines(files: readonly string[], cwd: string): Promi
   const theirs = new Set<AnyStateMachine>()
   for (const file of files) for (const machine of await machinesOf(file, cwd)) theirs.add(machine)
   return withOurMachines(theirs)
+}
+
+/** How a generated file comes by a machine. */
+export type MachineSource = {
+  /** `import { machines } from './machines.js'` */
+  readonly statement: string
+  /** `machines[0]` */
+  readonly expression: string
+}
+
+/**
+ * Where among the modules the machine of a label is; `undefined` for one of ours. `folder` is that of the file that is
+ * to import it.
+ */
+export async function locateMachine({
+  files,
+  cwd,
+  label,
+  folder,
+}: {
+  readonly files: readonly string[]
+  readonly cwd: string
+  readonly label: string
+  readonly folder: string
+}): Promise<MachineSource | undefined> {
+  for (const file of files) {
+    const path = resolve(cwd, file)
+    const below = relative(folder, path).replaceAll('\\', '/')
+    const from = JSON.stringify(below.startsWith('.') ? below : `./${below}`)
+    for (const [name, exported] of Object.entries(await imported(path))) {
+      const list = Array.isArray(exported) ? (exported as readonly unknown[]) : [exported]
+      const index = list.findIndex((each) => isMachine(each) && knownMachines([each]).has(label))
+      if (index < 0) continue
+      const local = name === 'default' ? 'machine' : name
+      const statement = `import ${name === 'default' ? local : `{ ${local} }`} from ${from}`
+      return { statement, expression: Array.isArray(exported) ? `${local}[${index}]` : local }
+    }
+  }
+  return undefined
 }
 
 async function machinesOf(file: string, cwd: string): Promise<AnyStateMachine[]> {

@@ -6,7 +6,8 @@ import { createOutput, type CliOutput, type CliStream } from './output.ts'
 
 /** The process around a command; a test brings its own. */
 export type CliProcess = {
-  readonly stdin: { readonly isTTY?: boolean }
+  /** Read only where a person is asked, or where `-` stands for it. */
+  readonly stdin: { readonly isTTY?: boolean } & Partial<AsyncIterable<string | Uint8Array>>
   readonly stdout: CliStream
   readonly stderr: CliStream
   readonly env: Readonly<Record<string, string | undefined>>

@@ -1,4 +1,5 @@
 /** Finds what a person means by an id or a name, and says what it may have been meant to be when there is nothing. */
+import { isRecordableName } from '../runtime/canonical.ts'
 import { nearest } from './nearest.ts'
 import type { QueryableLog, QueryCall } from './query-call.ts'
 import { QueryError } from './query-error.ts'
@@ -20,7 +21,7 @@ export type Found = {
  */
 export async function findInLog(log: QueryableLog, text: string, call: QueryCall = {}): Promise<Found> {
   // An exact id needs no reading of the whole log.
-  if (text !== '' && (await log.head(text)) !== undefined) return streamFound(text)
+  if (isRecordableName(text) && (await log.head(text)) !== undefined) return streamFound(text)
   const at = await eventAt(log, text)
   if (at !== undefined) return at
   const around = await readSurroundings(log, text, call)

@@ -95,17 +95,16 @@ function findingsIn(
   machines: Health['machines'],
 ): Health['findings'] {
   const unknown = machines.filter(({ known, machine }) => !known && machineName(machine) !== '')
-  const found: [level: 'notice' | 'problem', count: number, text: (count: string) => string][] = [
-    ['problem', integrity?.problems.length ?? 0, (n) => `${n} damaged: agentctl verify`],
-    ['problem', pending.in_doubt, (n) => `${n} in doubt: a person has to say whether it happened`],
-    ['problem', pending.parked, (n) => `${n} parked: it waits for code or for a person`],
-    ['problem', pending.dead_letters, (n) => `${n} that nobody took`],
-    ['notice', pending.overdue_timers, (n) => `${n} overdue: it fires when a runtime opens the log`],
-    ['notice', pending.paused_forks, (n) => `${n} paused`],
-    ['notice', unknown.length, (n) => `${n} whose code was not given: only recorded states are known`],
+  const found: [level: 'notice' | 'problem', count: number, one: string, many: string, text: string][] = [
+    ['problem', integrity?.problems.length ?? 0, 'record', 'records', 'damaged: agentctl verify'],
+    ['problem', pending.in_doubt, 'tool call', 'tool calls', 'in doubt: a person has to say what happened'],
+    ['problem', pending.parked, 'actor', 'actors', 'parked, waiting for code or for a person'],
+    ['problem', pending.dead_letters, 'message', 'messages', 'that nobody took'],
+    ['notice', pending.overdue_timers, 'timer', 'timers', 'overdue, to fire when a runtime opens the log'],
+    ['notice', pending.paused_forks, 'fork', 'forks', 'paused'],
+    ['notice', unknown.length, 'machine', 'machines', 'without code: only recorded states are known'],
   ]
-  const nouns = ['damaged record', 'tool call', 'actor', 'message', 'timer', 'fork', 'machine'] as const
-  return found.flatMap(([level, count, text], index) =>
-    count === 0 ? [] : [{ level, text: text(`${count} ${nouns[index]}${count === 1 ? ' is' : 's are'}`) }],
+  return found.flatMap(([level, count, one, many, text]) =>
+    count === 0 ? [] : [{ level, text: `${count} ${count === 1 ? one : many} ${text}` }],
   )
 }

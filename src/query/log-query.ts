@@ -28,6 +28,7 @@ import { headOf, versionAt, type At } from './moment.ts'
 import { readPending, type Pending } from './pending.ts'
 import { readDecisions, type RecordedDecision, type LedgerQuestion } from './permission-ledger.ts'
 import type { Foldable, QueryableLog, QueryCall } from './query-call.ts'
+import { readReadiness, type Readiness, type ReadinessQuestion } from './readiness.ts'
 import { readMachines, type RecordedMachine } from './recorded-machines.ts'
 import { redactedState } from './redacted.ts'
 import { refusalsHead } from './refusals.ts'
@@ -108,6 +109,8 @@ export interface LogQuery {
   billing(question?: SpendingQuestion, call?: QueryCall): Promise<Spending>
   pending(question?: object, call?: QueryCall): Promise<Pending>
   health(question?: HealthQuestion, call?: QueryCall): Promise<Health>
+  /** The production-readiness checklist, as far as a log can tell. Checks every record. */
+  readiness(question?: ReadinessQuestion, call?: QueryCall): Promise<Readiness>
   /** The machines that wrote the log, with their recorded definitions. */
   machines(question?: object, call?: QueryCall): Promise<readonly RecordedMachine[]>
 }
@@ -162,6 +165,7 @@ export function queryOver(log: QueryableLog, machines: () => KnownMachines): Log
     billing: async (question, call) => readSpending(log, question, call),
     pending: async (_question, call) => readPending(log, call),
     health: async (question, call) => readHealth(foldable(call), question),
+    readiness: async (question, call) => readReadiness(foldable(call), question),
     machines: async (_question, call) => readMachines(log, call),
   }
 }

@@ -1,5 +1,6 @@
 /** Finds the version of a stream that a version, a position of the log or a moment in time means. */
 import type { StreamHead } from '../../eventstore/event-store.ts'
+import { isRecordableName } from '../runtime/canonical.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
 import { QueryError } from './query-error.ts'
 import { noStream, noVersion } from './state-at.ts'
@@ -27,7 +28,8 @@ export function checkedMoment(text: string, what: string): number {
 
 /** @throws QueryError `QUERY_NOT_FOUND`, `QUERY_INVALID` */
 export async function headOf(log: Pick<QueryableLog, 'head'>, streamId: string): Promise<StreamHead> {
-  const head = await log.head(streamId)
+  // What no stream can be called is no stream.
+  const head = isRecordableName(streamId) ? await log.head(streamId) : undefined
   if (head === undefined) throw noStream(streamId)
   return head
 }

@@ -30,6 +30,7 @@ const COMMANDS = [
   'show',
   'diff',
   'blame',
+  'replay',
   'causes',
   'timeline',
   'why',
@@ -40,7 +41,13 @@ const COMMANDS = [
   'cancel',
   'verify',
   'fork',
+  'export',
+  'import',
+  'salvage',
+  'archive',
+  'doctor',
   'machines',
+  'completion',
 ]
 
 describe('help', () => {

@@ -1,11 +1,11 @@
 /** How a command comes by the log: a dead folder stays as it is, a live one is left alone, a damaged one is named. */
-import { createHash } from 'node:crypto'
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createRuntime } from '../../src/index.ts'
+import { evidence } from './evidence.ts'
 import { agentctl } from './in-process.ts'
 import { recordProject, type RecordedProject } from './recorded-project.ts'
 
@@ -19,20 +19,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
-
-/** Every file below a folder with its content's hash and its times. */
-async function evidence(path: string): Promise<string[]> {
-  const entries = await readdir(path, { recursive: true, withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-  return Promise.all(
-    files.sort().map(async (file) => {
-      const hash = createHash('sha256')
-        .update(await readFile(file))
-        .digest('hex')
-      return `${file} ${hash} ${(await stat(file)).mtimeMs}`
-    }),
-  )
-}
 
 const copies = async (): Promise<string[]> =>
   (await readdir(tmpdir())).filter((name) => name.startsWith('agentctl-')).sort()
@@ -52,6 +38,19 @@ describe('a folder that no process owns', () => {
     const copiesBefore = await copies()
     await agentctl([...argv, '--project', project.path])
     expect(await evidence(project.path)).toEqual(before)
+    expect((await copies()).filter((name) => !copiesBefore.includes(name))).toEqual([])
+  })
+
+  test('is opened itself with --in-place: the same answer, no copy, and its files are not as they were', async () => {
+    const path = join(folder, 'in-place')
+    await cp(project.path, path, { recursive: true })
+    const before = await evidence(path)
+    const copiesBefore = await copies()
+    const copied = await agentctl(['log', '--json', '--project', path])
+    expect(await evidence(path)).toEqual(before)
+    const opened = await agentctl(['log', '--json', '--in-place', '--project', path])
+    expect(opened).toEqual(copied)
+    expect(await evidence(path)).not.toEqual(before)
     expect((await copies()).filter((name) => !copiesBefore.includes(name))).toEqual([])
   })
 
