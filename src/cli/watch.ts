@@ -3,14 +3,14 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CliError } from './cli-error.ts'
-import type { ExitCode } from './exit-codes.ts'
-import { EXIT } from './exit-codes.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
 import type { CliCall, CliShared } from './shared-options.ts'
 
 const LOOK_EVERY_MS = 1000
 
 /**
- * Reads and shows once, then after each change of the folder. Ctrl-C is how it ends, and no error.
+ * Reads and shows once, then after each change of the folder; while a process has it open, it says so and waits. Ctrl-C
+ * is how it ends, and no error.
  *
  * @throws what `read` throws; CliError `CLI_USAGE` with `--json`
  */
@@ -27,11 +27,12 @@ export async function watch(
     while (!ended.signal.aborted) {
       const now = await fingerprint(logPath)
       if (now !== seen) {
-        const lines = await read()
-        seen = now
+        const lines = await orOwner(read)
+        // While somebody writes to it, it is looked at again and again.
+        seen = lines.isOwned ? undefined : now
         // Cleared only when there is something to show, so that nothing flickers.
         if (output.isTerminal) shared.stdout.write('\u001B[H\u001B[2J')
-        for (const line of lines) output.line(line)
+        for (const line of lines.lines) output.line(line)
         output.say(output.paintTalk('dim', `${command} ps, at ${clockTime(shared.now())} UTC; Ctrl-C ends`))
       }
       await delay(LOOK_EVERY_MS, undefined, { signal: ended.signal }).catch(() => {})
@@ -42,6 +43,18 @@ export async function watch(
     stop()
   }
   return EXIT.ok
+}
+
+type Seen = { readonly lines: readonly string[]; readonly isOwned: boolean }
+
+/** What was read; while a process has the log open, who that is. */
+async function orOwner(read: () => Promise<readonly string[]>): Promise<Seen> {
+  try {
+    return { lines: await read(), isOwned: false }
+  } catch (error) {
+    if (!(error instanceof CliError) || error.code !== 'CLI_LOCKED') throw error
+    return { lines: [error.message], isOwned: true }
+  }
 }
 
 async function fingerprint(folder: string): Promise<string> {

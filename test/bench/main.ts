@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: measures the log and the engine beside what this machine's disk can do, in one run of about two
  * minutes. `--json` prints data instead of a table; `--write` also puts the table into docs/benchmarks.md; `--large`
- * takes ten times as many events where their number matters.
+ * takes ten times as many events where their number matters. `--million` measures something else: what questions cost
+ * on a log of a million events, in a few minutes.
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
@@ -9,6 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureActors } from './actors.ts'
 import type { Measurement } from './measure.ts'
+import { measureMillion } from './million.ts'
 import { measureRawLimit } from './raw-limit.ts'
 import { measureReplay } from './replay.ts'
 import type { Comparison } from './alternate.ts'
@@ -37,8 +39,18 @@ const PAGE = 'docs/benchmarks.md'
 const MARKED = /(<!-- results -->\n)[^]*(<!-- end -->)/
 
 const { values } = parseArgs({
-  options: { json: { type: 'boolean' }, write: { type: 'boolean' }, large: { type: 'boolean' } },
+  options: {
+    json: { type: 'boolean' },
+    write: { type: 'boolean' },
+    large: { type: 'boolean' },
+    million: { type: 'boolean' },
+  },
 })
+if (values.million === true) {
+  const rows = await inFolder(measureMillion)
+  console.log(values.json === true ? JSON.stringify(rows, null, 2) : millionTable(rows))
+  process.exit()
+}
 if (values.write === true && !MARKED.test(await readFile(PAGE, 'utf8')))
   throw new Error(`${PAGE} has no <!-- results --> and <!-- end --> to write between`)
 const report = await run()
@@ -46,12 +58,21 @@ const table = markdownTable(report)
 if (values.write === true) await writeInto(PAGE, table)
 console.log(values.json === true ? JSON.stringify(report, null, 2) : table)
 
-async function run(): Promise<Report> {
+/** Gives a folder that is gone afterwards. */
+async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   // Not the system's temporary folder, which may be memory: a sync there costs nothing and means nothing.
   const cache = join(process.cwd(), 'node_modules/.cache')
   await mkdir(cache, { recursive: true })
   const folder = await mkdtemp(join(cache, 'bench-'))
   try {
+    return await use(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function run(): Promise<Report> {
+  return inFolder(async (folder) => {
     const raw = [await measureRawLimit(folder)]
     const results: Result[] = []
     for (const scenarios of [measureStore(folder), measureActors(folder)]) {
@@ -74,9 +95,18 @@ async function run(): Promise<Report> {
       results: [{ ...limit, ratio: null }, ...results],
       limits: await measureLimits(folder, values.large === true ? SCALE.large : SCALE.usual),
     }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  })
+}
+
+function millionTable(rows: Awaited<ReturnType<typeof measureMillion>>): string {
+  return [
+    '| what | p50 ms | p99 ms | times opening |',
+    '|---|---:|---:|---:|',
+    ...rows.map(
+      ({ name, p50, p99, times }) =>
+        `| ${name} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${times.toFixed(2)} |`,
+    ),
+  ].join('\n')
 }
 
 function markdownTable({ date, node, platform, cpus: count, cpu, results, limits }: Report): string {

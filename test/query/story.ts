@@ -294,7 +294,8 @@ async function firstDay(runtime: Runtime, clock: TestClock, charging: Promise<vo
   await tick()
 }
 
-const silent: NonNullable<RuntimeOptions['logger']> = {
+/** Says nothing of what the story is full of. */
+export const silent: NonNullable<RuntimeOptions['logger']> = {
   debug() {},
   info() {},
   warn() {},
