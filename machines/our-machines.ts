@@ -2,6 +2,7 @@
 import type { AnyStateMachine } from 'xstate'
 import { agentMachine } from './agent.machine.ts'
 import { approvalMachine } from './approval.machine.ts'
+import { budgetMachine } from './budget.machine.ts'
 import { projectMachine } from './project.machine.ts'
 import { sessionMachine } from './session.machine.ts'
 import { toolCallMachine } from './tool-call.machine.ts'
@@ -12,4 +13,5 @@ export const OUR_MACHINES: readonly AnyStateMachine[] = [
   toolCallMachine,
   projectMachine,
   approvalMachine,
+  budgetMachine,
 ]

@@ -14,6 +14,7 @@ export type ToolCallInput = {
   readonly project: string
   /** USD; `null` if nothing could estimate it. */
   readonly estimated_cost: number | null
+  readonly estimated_tokens?: number
   readonly at: string
 }
 

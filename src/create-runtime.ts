@@ -220,7 +220,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     assertMayStart,
     strictHandoffs: parts.strictHandoffs,
   }
-  const guards = createGuards({
+  const guards = await createGuards({
     ...services,
     queue,
     registry,
@@ -235,6 +235,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     registry,
     definition: (id) => parts.agents.find(id),
     isAsking: (runId) => guards.handlers.approvals.isAsking(runId),
+    limitTree: (runId, budget) => guards.limitTree(runId, budget),
   })
   const commands = createCommandPort()
 

@@ -1,5 +1,13 @@
 /** What keeps agents within bounds, joined into one: approvals, questions about permissions, and the limits' options. */
 import { z } from 'zod'
+import {
+  budgetSchema,
+  openBudgetAccounts,
+  type BudgetOption,
+  type RunBudget,
+} from './agents/budget-accounts.ts'
+import { createBudgetDesk, type BudgetDesk } from './agents/budget-desk.ts'
+import { createBudgetService, type BudgetService } from './agents/budget-service.ts'
 import { DEFAULT_LOOP_LIMITS, type LoopLimits } from './agents/loop-guard.ts'
 import type { RunQueue } from './agents/run-queue.ts'
 import type { Tool } from './agents/define-tool.ts'
@@ -17,6 +25,8 @@ import type { SessionDirectory } from './sessions/directory.ts'
 export type GuardOptions = {
   /** How long a request for a person's approval is open, and then its grant, in ms; default 14 days. */
   readonly approvalTtlMs?: number
+  /** What agents, sessions, roles and trees of sessions may spend in this folder; at 100 % a person is asked. */
+  readonly budgets?: readonly BudgetOption[]
   /**
    * When a run that makes the same calls with the same results again and again is warned (3 repetitions) and ended
    * (5); `false` lets it go round for ever.
@@ -28,6 +38,7 @@ const repetitions = z.number().int().min(2).max(20)
 
 export const guardOptions = {
   approvalTtlMs: z.number().int().positive().optional(),
+  budgets: z.array(budgetSchema).readonly().optional(),
   loopGuard: z
     .union([z.literal(false), z.object({ warnAt: repetitions.optional(), stopAt: repetitions.optional() })])
     .optional(),
@@ -37,6 +48,8 @@ export const guardOptions = {
 export interface Guards {
   /** What waits for a person, and the decision. */
   readonly approvals: ApprovalService
+  /** How budgets stand, and raising one by hand. */
+  readonly budgets: BudgetService
   /**
    * Says whether the hooks would allow something, and why not, without doing or recording anything.
    * @throws RuntimeError `INPUT_INVALID`, `SESSION_UNKNOWN`
@@ -61,27 +74,38 @@ export type GuardParts = {
 /** What handlers need of them while they run. */
 export type HandlerGuards = {
   readonly approvals: ApprovalDesk
+  readonly budgets: BudgetDesk
   readonly loopLimits: LoopLimits | undefined
   readonly tools: readonly Tool[]
   aside<T>(runId: string, work: () => Promise<T>): Promise<T>
 }
 
-export function createGuards(parts: GuardParts): {
+export async function createGuards(parts: GuardParts): Promise<{
   readonly doors: Guards
   readonly handlers: HandlerGuards
   /** After recovery: settles what the last process left. */
   recover(): Promise<void>
-} {
+  /** Limits what a run and all that it starts may spend. */
+  limitTree(runId: string, budget: RunBudget): Promise<void>
+}> {
   const { engine, directory, closing, queue, options } = parts
   const desk = createApprovalDesk({ engine, newId: parts.newId, ttlMs: options.approvalTtlMs })
+  const accounts = await openBudgetAccounts({ engine, directory, budgets: options.budgets ?? [] })
+  const aside: HandlerGuards['aside'] = (runId, work) => queue.stepAside(runId, work)
+  const budgets = createBudgetDesk({ engine, accounts, approvals: desk, aside })
   const leftovers = {
     engine,
     desk,
     hasEnded: async (runId: string) => ((await directory.row(runId))?.outcome ?? null) !== null,
   }
+  const settle = async (runId?: string): Promise<void> => {
+    await settleLeftovers(leftovers, runId)
+    await budgets.settleEnded(async (id) => (runId === undefined || id === runId) && leftovers.hasEnded(id))
+  }
   directory.subscribe((row) => {
-    if (row.outcome === null || !desk.asking.has(row.id) || closing.aborted) return
-    settleLeftovers(leftovers, row.id).catch((error: unknown) => {
+    if (row.outcome === null || closing.aborted) return
+    if (!desk.asking.has(row.id) && !accounts.any) return
+    settle(row.id).catch((error: unknown) => {
       // What is left over then is settled at the next opening.
       if (!closing.aborted) engine.onError(error)
     })
@@ -89,14 +113,17 @@ export function createGuards(parts: GuardParts): {
   return {
     doors: {
       approvals: createApprovalService({ engine, gate: parts.gate }),
+      budgets: createBudgetService({ engine, accounts }),
       explainPermission: (question) => answerQuestion(parts, question),
     },
     handlers: {
       approvals: desk,
       tools: parts.tools,
       loopLimits: options.loopGuard === false ? undefined : { ...DEFAULT_LOOP_LIMITS, ...options.loopGuard },
-      aside: (runId, work) => queue.stepAside(runId, work),
+      budgets,
+      aside,
     },
-    recover: () => settleLeftovers(leftovers),
+    recover: () => settle(),
+    limitTree: (runId, budget) => accounts.limitTree(runId, budget),
   }
 }

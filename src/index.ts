@@ -94,6 +94,8 @@ export {
   startBackgroundAgent,
   waitForBackgroundAgent,
 } from './agents/ambient.ts'
+export type { BudgetOption, RunBudget } from './agents/budget-accounts.ts'
+export type { Budget, BudgetService } from './agents/budget-service.ts'
 export { defineAgent } from './agents/define-agent.ts'
 export type {
   AgentDefinition,
@@ -131,6 +133,7 @@ export { approvalMachine } from '../machines/approval.machine.ts'
 export { agentMachine } from '../machines/agent.machine.ts'
 export { projectMachine } from '../machines/project.machine.ts'
 export type { BacklogItem } from '../machines/project.machine.ts'
+export { budgetMachine } from '../machines/budget.machine.ts'
 export { sessionMachine } from '../machines/session.machine.ts'
 export type { Handoff, Role } from '../machines/session-record.ts'
 export type { Artifact, Decision } from '../machines/session-work.ts'

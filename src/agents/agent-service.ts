@@ -9,6 +9,7 @@ import { copyAsJson } from '../../eventstore/payload.ts'
 import type { Role } from '../../machines/session-record.ts'
 import { watchChanges } from '../sessions/change-watch.ts'
 import { unknownSession } from '../sessions/session-service.ts'
+import { runBudgetSchema, type RunBudget } from './budget-accounts.ts'
 import type { RunQueue } from './run-queue.ts'
 import { settleCall, type CallAnswer } from './settle-call.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
@@ -43,6 +44,8 @@ export const startAgentSchema = z.object({
   on_conflict: z.enum(['parallel', 'reuse', 'error']).default('parallel'),
   /** Ends a longer run as `timed_out`; ms. Default: the agent's own. */
   deadline_ms: z.number().int().positive().optional(),
+  /** What it and all that it starts may spend: USD, tokens. */
+  budget: runBudgetSchema.optional(),
 })
 export type StartAgent = z.input<typeof startAgentSchema>
 
@@ -129,6 +132,8 @@ export type AgentServiceOptions = {
   definition(agentId: string): AnyAgentDefinition | undefined
   /** Whether a call of this run waits for a person. */
   isAsking(runId: string): Promise<boolean>
+  /** Limits what a run and all that it starts may spend. */
+  limitTree(runId: string, budget: RunBudget): Promise<void>
 }
 
 export function createAgentService(options: AgentServiceOptions): AgentService {
@@ -220,6 +225,8 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
       // A run that works for a session is its hands, not its child; a retry finds the run it had started.
       if (parentId !== null && parentId !== input.session_id && (await engine.find(run_id)) === undefined)
         await options.assertMayStart(parentId, { role: input.role ?? definition.role })
+      // Before it begins, so that nothing is spent without it.
+      if (input.budget !== undefined) await options.limitTree(run_id, input.budget)
       await engine.spawn(agentMachine, {
         id: run_id,
         createdAs: 'agent.created',

@@ -25,13 +25,19 @@ export type ToolContext = {
 /** After a crash in the middle: run it again, ask the world whether it happened, or ask a person. */
 export type InDoubtPolicy = 'retry' | 'verify' | 'ask'
 
+/** USD, or USD and tokens. */
+export type Estimate = number | { readonly usd: number; readonly tokens: number }
+
 export type ToolOptions<TSchema extends z.ZodType, TOutput> = {
   readonly name: string
   /** Capability names that hooks trigger on, e.g. `execute:file:delete`. */
   readonly capabilities: readonly string[]
   readonly input: TSchema
-  /** Expected cost of a call in USD; a gated call without an estimate is denied by the cost hook. */
-  readonly estimate?: (input: z.output<TSchema>) => number | Promise<number>
+  /**
+   * Expected cost of a call in USD, or USD and tokens; without one, a gated call is denied by the cost hook, and any
+   * call by a budget of money.
+   */
+  readonly estimate?: (input: z.output<TSchema>) => Estimate | Promise<Estimate>
   readonly inDoubt: InDoubtPolicy
   /** It waits for a change, so that the same answer again and again is no loop. */
   readonly poll?: boolean
@@ -47,7 +53,7 @@ export interface Tool<TSchema extends z.ZodType = z.ZodType, TOutput = unknown> 
   ToolOptions<TSchema, TOutput>,
   'estimate' | 'verify' | 'execute'
 > {
-  readonly estimate: ((input: never) => number | Promise<number>) | undefined
+  readonly estimate: ((input: never) => Estimate | Promise<Estimate>) | undefined
   readonly verify:
     | ((
         input: never,
@@ -85,6 +91,18 @@ function cannotVerify(name: string): RuntimeError {
 
 /** USD; `null` for none, and for what is no number of dollars. */
 export async function estimatedCost(tool: Tool, input: never): Promise<number | null> {
-  const cost = await tool.estimate?.(input)
-  return typeof cost === 'number' && Number.isFinite(cost) && cost >= 0 ? cost : null
+  return (await estimateOf(tool, input)).usd
+}
+
+/** The same with tokens; 0 if none are named. */
+export async function estimateOf(
+  tool: Tool,
+  input: never,
+): Promise<{ readonly usd: number | null; readonly tokens: number }> {
+  const estimate = await tool.estimate?.(input)
+  const { usd, tokens } = typeof estimate === 'object' ? estimate : { usd: estimate, tokens: 0 }
+  return {
+    usd: typeof usd === 'number' && Number.isFinite(usd) && usd >= 0 ? usd : null,
+    tokens: Number.isSafeInteger(tokens) && tokens >= 0 ? tokens : 0,
+  }
 }

@@ -213,11 +213,20 @@ async function endSession({ context, host }: Attempt, reason: 'completed' | 'int
 function handlerContext(attempt: Attempt): HandlerContext {
   const { host, context, journal, logs, signal } = attempt
   const { engine } = host
-  const book = async (cost: Cost, spend_id: string): Promise<void> => {
+  const spender = {
+    run_id: context.run_id,
+    agent_id: context.agent_id,
+    session_id: context.owner_id,
+    role: context.role,
+  }
+  const book = async (cost: Cost, spend_id: string, call_id: string | null = null): Promise<void> => {
+    const amount = { micro_usd: microUsdOf(cost.usd, 'spend.usd'), tokens: cost.tokens ?? 0 }
+    // First: a booking that is repeated after a crash counts once there.
+    await host.budgets.spent(spender, { spend_id, call_id, amount })
     const fact = {
       type: 'agent.spent',
-      tokens: cost.tokens ?? 0,
-      cost_micro_usd: microUsdOf(cost.usd, 'spend.usd'),
+      tokens: amount.tokens,
+      cost_micro_usd: amount.micro_usd,
       what: cost.what ?? '',
       spend_id,
       at: isoTime(engine.clock),
@@ -244,7 +253,7 @@ function handlerContext(attempt: Attempt): HandlerContext {
     project: context.project,
     signal,
     log: (line) => logs.add(line),
-    spend: spendAtOnce,
+    spend: (cost, callId) => book(cost, host.newId('spend'), callId),
   }
   return {
     run_id: context.run_id,

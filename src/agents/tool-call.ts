@@ -10,7 +10,7 @@ import { isoTime } from '../runtime/clock.ts'
 import type { DurableActor } from '../runtime/durable-actor.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { checkedInput } from '../sessions/input.ts'
-import { estimatedCost, type Tool, type ToolContext } from './define-tool.ts'
+import { estimateOf, type Tool, type ToolContext } from './define-tool.ts'
 import {
   approvalFor,
   awaitApproval,
@@ -20,6 +20,7 @@ import {
   useUp,
   type ApprovalHost,
 } from './approved-call.ts'
+import type { BudgetDesk, BudgetRefusal } from './budget-desk.ts'
 import { interrupted, isInterruption } from './journal-errors.ts'
 import { errorFrom, errorRecord } from './recorded-error.ts'
 
@@ -31,10 +32,15 @@ export type ToolCaller = {
   readonly project: string
   readonly signal: AbortSignal
   log(line: string): void
-  spend(cost: { readonly usd: number; readonly tokens?: number; readonly what?: string }): Promise<void>
+  /** `callId`: the call that spends it. */
+  spend(
+    cost: { readonly usd: number; readonly tokens?: number; readonly what?: string },
+    callId: string,
+  ): Promise<void>
 }
 
 export type ToolCallHost = ApprovalHost & {
+  readonly budgets: BudgetDesk
   /** The tools that the runtime was given. */
   readonly tools: readonly Tool[]
   readonly registry: PermissionHookRegistry
@@ -65,6 +71,7 @@ export async function callTool(
   const capabilities = capabilitiesOf(host, wish.tool)
   const tool: Tool = { ...wish.tool, capabilities }
   const input = checkedInput(tool.input, wish.input, `Tool "${tool.name}"`) as never
+  const estimate = await estimateOf(tool, input)
   const found = await host.engine.find(callId)
   const run = await host.engine.find(caller.run_id)
   const actor =
@@ -83,7 +90,8 @@ export async function callTool(
             session_id: caller.session_id,
             agent_role: caller.role,
             project: caller.project,
-            estimated_cost: await estimatedCost(tool, input),
+            estimated_cost: estimate.usd,
+            estimated_tokens: estimate.tokens,
             at: isoTime(host.engine.clock),
           },
         })
@@ -110,7 +118,7 @@ async function carryOn(call: Call): Promise<unknown> {
   if (standing() === 'waiting') await awaited(call)
   if (standing() === 'settled') {
     // The process may have died between the call's end and the end of its approval.
-    if (before === 'settled') await useUp(call)
+    if (before === 'settled') await paid(call)
     return settled(call.actor.getSnapshot().context)
   }
   if (before === 'executing') return doubted(call)
@@ -212,7 +220,9 @@ async function executed(call: Call): Promise<unknown> {
     await giveBack(call, 'the run was stopped before the call began')
     throw interrupted(caller.run_id)
   }
-  if (!(await isCovered(call))) return refused(call, 'the approval is not there for this call any more')
+  const overBudget = await reserved(call)
+  if (overBudget !== undefined) return refused(call, overBudget)
+  if (!(await isCovered(call))) return refused(call, GRANT_IS_GONE)
   await actor.send({ type: 'tool.started', at: isoTime(clock) })
   let output: unknown
   try {
@@ -221,7 +231,7 @@ async function executed(call: Call): Promise<unknown> {
     // Stopped in the middle: what happened is not known, so nothing is recorded and the policy decides next time.
     if (caller.signal.aborted || isInterruption(error)) throw interrupted(caller.run_id)
     await actor.send({ type: 'tool.failed', error: errorRecord(error), at: isoTime(clock) })
-    await useUp(call)
+    await paid(call)
     await aftermath(call, undefined, { kind: 'failed', error })
     throw error
   }
@@ -232,15 +242,52 @@ async function succeeded(call: Call, output: unknown): Promise<unknown> {
   const { engine } = call.host
   const fact = { type: 'tool.succeeded', output, at: isoTime(engine.clock) }
   await engine.sendOutcome(call.callId, fact, { source: call.caller.run_id })
-  await useUp(call)
+  await paid(call)
   await aftermath(call, undefined, { kind: 'succeeded', result: output })
   return settled(call.actor.getSnapshot().context)
 }
 
+const GRANT_IS_GONE: BudgetRefusal = {
+  by: 'runtime',
+  reason: 'the approval is not there for this call any more',
+  alternatives: [],
+}
+
+/** Reserves what the call may cost; the refusal, if there is no room and no person gives any. */
+async function reserved(call: Call): Promise<BudgetRefusal | undefined> {
+  const { caller, callId, tool, actor, host } = call
+  const { estimated_cost, estimated_tokens = 0 } = actor.getSnapshot().context
+  try {
+    return await host.budgets.reserve({
+      call_id: callId,
+      tool: tool.name,
+      project: caller.project,
+      spender: caller,
+      micro_usd: estimated_cost === null ? null : Math.ceil(estimated_cost * 1e6),
+      tokens: estimated_tokens,
+      signal: caller.signal,
+      onWarning: (text) => caller.log(text),
+    })
+  } catch (error) {
+    if (!caller.signal.aborted) throw error
+    await giveBack(call, 'the run was stopped before the call began')
+    throw interrupted(caller.run_id)
+  }
+}
+
+/** The call has ended: its grant is used up, and what it cost is settled. */
+async function paid(call: Call): Promise<void> {
+  await useUp(call)
+  const { budgets } = call.host
+  const { attempts } = call.actor.getSnapshot().context
+  await (attempts > 0 ? budgets.settle(call.caller, call.callId) : budgets.release(call.caller, call.callId))
+}
+
 /** What it needs is not there: it ends before it began. */
-async function refused(call: Call, reason: string): Promise<unknown> {
-  const fact = { type: 'tool.denied', by: 'runtime', reason, alternatives: [] } as const
-  await call.actor.send({ ...fact, at: isoTime(call.host.engine.clock) })
+async function refused(call: Call, refusal: BudgetRefusal): Promise<unknown> {
+  await call.actor.send({ type: 'tool.denied', ...refusal, at: isoTime(call.host.engine.clock) })
+  await giveBack(call, refusal.reason)
+  await call.host.budgets.release(call.caller, call.callId)
   await toldOfRefusal(call)
   return settled(call.actor.getSnapshot().context)
 }
@@ -294,6 +341,6 @@ function toolContext(call: Call): ToolContext {
     agent_role: caller.role,
     signal: caller.signal,
     log: (line) => caller.log(line),
-    spend: (cost) => caller.spend(cost),
+    spend: (cost) => caller.spend(cost, callId),
   }
 }

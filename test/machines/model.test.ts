@@ -12,6 +12,7 @@ import { approvalMachine, type ApprovalContext, type ApprovalEvent } from '../..
 import { sessionMachine, type SessionEvent } from '../../machines/session.machine.ts'
 import type { Testimony } from '../../machines/testimony.ts'
 import { toolCallMachine, type ToolCallEvent } from '../../machines/tool-call.machine.ts'
+import { budgetMachine, type BudgetContext, type BudgetEvent } from '../../machines/budget.machine.ts'
 import { createEngine, type Engine } from '../../src/runtime/engine.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 
@@ -154,6 +155,50 @@ const MODELS: Readonly<Record<string, Model>> = {
       in_doubt,
     ],
     states: ['requested', 'waiting', 'judged', 'executing', 'settled'],
+  },
+  budget: {
+    machine: budgetMachine,
+    input: {
+      account: 'budget_agent_a',
+      scope: 'agent',
+      of: 'a',
+      limit: { micro_usd: 10, tokens: null },
+      at,
+    },
+    events: [
+      {
+        type: 'budget.reserved',
+        call_id: 'call_1',
+        run_id: 'run_1',
+        amount: { micro_usd: 6, tokens: 1 },
+        at,
+      },
+      {
+        type: 'budget.reserved',
+        call_id: 'call_2',
+        run_id: 'run_1',
+        amount: { micro_usd: 6, tokens: 1 },
+        at,
+      },
+      { type: 'budget.spent', spend_id: 's', call_id: 'call_1', amount: { micro_usd: 5, tokens: 0 }, at },
+      { type: 'budget.settled', call_id: 'call_1', at },
+      { type: 'budget.released', call_id: 'call_1', at },
+      { type: 'budget.warned', at },
+      { type: 'budget.asked', approval_id: 'appr_1', at },
+      { type: 'budget.raised', approval_id: 'appr_1', by: 'me', amount: { micro_usd: 4, tokens: 0 }, at },
+      { type: 'budget.raised', approval_id: null, by: 'me', amount: { micro_usd: 4, tokens: 0 }, at },
+      { type: 'budget.refused', approval_id: 'appr_1', reason: 'no', at },
+      { type: 'budget.refused', approval_id: 'appr_2', reason: 'no', at },
+      { type: 'budget.unasked', approval_id: 'appr_1', at },
+      { type: 'budget.limited', limit: { micro_usd: 10, tokens: null }, at },
+    ] as BudgetEvent[],
+    facets: ({ reserved, raised, spent, warned }: BudgetContext) => [
+      Object.keys(reserved),
+      Math.min(raised.micro_usd, 4),
+      Math.min(spent.micro_usd, 6),
+      warned,
+    ],
+    states: ['open', 'asking', 'refused'],
   },
   approval: {
     machine: approvalMachine,

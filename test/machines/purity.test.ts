@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { initialTransition, transition, type AnyStateMachine } from 'xstate'
 import { agentMachine } from '../../machines/agent.machine.ts'
 import { approvalMachine } from '../../machines/approval.machine.ts'
+import { budgetMachine } from '../../machines/budget.machine.ts'
 import { projectMachine } from '../../machines/project.machine.ts'
 import { sessionMachine } from '../../machines/session.machine.ts'
 import { toolCallMachine } from '../../machines/tool-call.machine.ts'
@@ -13,6 +14,7 @@ const folder = fileURLToPath(new URL('../../machines/', import.meta.url))
 const files = readdirSync(folder)
 const machines: Readonly<Record<string, AnyStateMachine>> = {
   'approval.machine.ts': approvalMachine,
+  'budget.machine.ts': budgetMachine,
   'session.machine.ts': sessionMachine,
   'agent.machine.ts': agentMachine,
   'tool-call.machine.ts': toolCallMachine,
@@ -70,6 +72,7 @@ describe.each(Object.entries(machines))('%s', (file, machine) => {
       ttl_ms: 5,
       expires_at: '2030-01-03T00:00:00.000Z',
       fingerprint: 'f',
+      limit: { micro_usd: 5, tokens: 5 },
       parameters: {},
       role: 'workagent',
     })
@@ -114,6 +117,9 @@ const everyField = {
   call_id: 'c',
   fingerprint: 'f',
   approval_id: 'a',
+  run_id: 'r',
+  amount: { micro_usd: 1, tokens: 1 },
+  limit: { micro_usd: 2, tokens: null },
   by: 'me',
   name: 'n',
   tags: [],
