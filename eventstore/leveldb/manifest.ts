@@ -21,41 +21,58 @@ export const readManifest = async (folder: string): Promise<DatabaseFiles> => {
   const name = current.trimEnd()
   if (!/^MANIFEST-\d+$/.test(name)) throw new MalformedError('CURRENT does not name a MANIFEST')
   const tables = new Map<number, TableEntry>()
+  const seen = new Set<number>()
   let firstLog = 0
   for (const item of readLogFile(await readFile(join(folder, name)))) {
     if (item.type === 'torn') break
     if (item.type === 'bad') throw new MalformedError(`${name} at ${item.offset}: ${item.detail}`)
     const edit = readEdit(item.bytes)
+    for (const tag of edit.tags) seen.add(tag)
     if (edit.log !== undefined) firstLog = edit.log
     for (const number of edit.removed) tables.delete(number)
     for (const table of edit.added) tables.set(table.number, table)
   }
+  // Its first record has all of these; one that was cut off in it describes no database.
+  if (![LOG, NEXT_FILE, LAST_SEQUENCE].every((tag) => seen.has(tag))) {
+    throw new MalformedError(`${name} ends before it has said which files there are`)
+  }
   return { tables: Array.from(tables.values()), firstLog }
 }
 
-type Edit = { log: number | undefined; readonly removed: number[]; readonly added: TableEntry[] }
+type Edit = {
+  log: number | undefined
+  readonly removed: number[]
+  readonly added: TableEntry[]
+  /** The kinds of change in it. */
+  readonly tags: number[]
+}
 
 const KEY_TAIL = 8
+/** Kinds of change: the first write-ahead log that counts, the next file's number, the last sequence number. */
+const LOG = 2
+const NEXT_FILE = 3
+const LAST_SEQUENCE = 4
 
 /** One change to the set of files. */
 const readEdit = (bytes: Buffer): Edit => {
   const reader = new ByteReader(bytes)
-  const edit: Edit = { log: undefined, removed: [], added: [] }
+  const edit: Edit = { log: undefined, removed: [], added: [], tags: [] }
   const key = (): string => {
     const internal = reader.prefixed()
     return internal.toString('utf8', 0, Math.max(0, internal.length - KEY_TAIL))
   }
   while (!reader.isAtEnd) {
     const tag = reader.varint()
+    edit.tags.push(tag)
     switch (tag) {
       case 1: // the comparator's name
         reader.prefixed()
         break
-      case 2:
+      case LOG:
         edit.log = reader.varint()
         break
-      case 3: // the next file's number
-      case 4: // the last sequence number
+      case NEXT_FILE:
+      case LAST_SEQUENCE:
       case 9: // the log before, in databases older than this format
         reader.varint()
         break

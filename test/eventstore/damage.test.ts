@@ -97,12 +97,18 @@ const readUntilDamage = async (items: AsyncIterable<RecordedEvent>): Promise<[Re
 
 type Outcome = 'refused' | 'reported' | 'harmless'
 
+/** What is said of damage names where it is: an event, a stream, or a file. */
+const LOCATED = /position \d|stream '|version \d|at byte \d|CURRENT|MANIFEST|\d\.(ldb|log)\b/
+
 const examine = async (path: string): Promise<Outcome> => {
   let store: EventStore
   try {
     store = await openLevelEventStore({ path })
   } catch (error) {
-    expect(error).toMatchObject({ name: 'EventStoreError' })
+    expect(error).toMatchObject({
+      name: 'EventStoreError',
+      message: expect.stringMatching(LOCATED) as string,
+    })
     return 'refused'
   }
   try {
@@ -116,8 +122,13 @@ const examine = async (path: string): Promise<Outcome> => {
     }
     const report = await store.verify().catch((error: unknown) => {
       expect(error).toMatchObject({ name: 'EventStoreError' })
-      return { ok: false }
+      return { ok: false, problems: [] }
     })
+    for (const { position, stream_id, detail } of report.problems) {
+      expect(position > 0 || stream_id !== '' || LOCATED.test(detail) || detail.startsWith('entry')).toBe(
+        true,
+      )
+    }
     if (!report.ok) return 'reported'
     expect(failure).toBe('')
     expect(await collect(store.entries(''))).toEqual(entries)
@@ -192,6 +203,12 @@ describe('damage is found and nothing wrong is served', () => {
       source: () => sound.log,
       file: /^(MANIFEST|CURRENT)/,
       damage: flip,
+    },
+    {
+      name: 'a stretch of MANIFEST or CURRENT zeroed',
+      source: () => sound.log,
+      file: /^(MANIFEST|CURRENT)/,
+      damage: zero,
     },
     {
       name: 'MANIFEST or CURRENT cut off',
