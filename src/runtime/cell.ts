@@ -39,7 +39,7 @@ import type { Restored } from './snapshot-keeper.ts'
 import { firedEvent } from './timer-event.ts'
 import type { Act, Member, Part } from './turn.ts'
 
-export type { Receipt, Refusal, SendOptions } from './receipt.ts'
+export type { Receipt, SendOptions } from './receipt.ts'
 
 /** What a cell needs from the family that it belongs to. */
 export type Kin = {
