@@ -34,6 +34,7 @@ import { RuntimeError } from './runtime/runtime-error.ts'
 import { isEndOfStore } from './runtime/store-end.ts'
 import { checkedInput } from './sessions/input.ts'
 import { openDirectory } from './sessions/directory.ts'
+import { LISTED_MACHINES } from './sessions/session-events.ts'
 import { deliverUndelivered } from './sessions/handoff-delivery.ts'
 import { roleTable, type RoleDefinition } from './sessions/roles.ts'
 import { runScoped } from './sessions/run-scoped.ts'
@@ -195,6 +196,7 @@ async function compose(parts: Parts): Promise<Runtime> {
         : () => openLevelSnapshots({ path: join(String(parts.path), 'snapshots') }),
     snapshotEvery: parts.snapshotEvery,
     maxResident: parts.maxResident,
+    indexed: LISTED_MACHINES,
     onStoreFailure(error) {
       if (closing.signal.aborted || !isEndOfStore(error)) return
       onError(error)

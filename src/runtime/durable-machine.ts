@@ -1,6 +1,7 @@
 /** Makes a user's machine foldable: stands stubs in for its children, bounds its steps, watches over its guards. */
 import type { AnyActorLogic, AnyStateMachine } from 'xstate'
 import { assertDurable, kindOf, nodesOf, transitionsOf } from './assert-durable.ts'
+import { compileFold, type CompiledFold } from './compiled-fold.ts'
 import { childStub } from './fold-scope.ts'
 import { assertNamed, assertPolicies, type MachinePolicies } from './policies.ts'
 import { RuntimeError } from './runtime-error.ts'
@@ -14,12 +15,16 @@ export type DurableMachine = {
   readonly label: string
   readonly original: AnyStateMachine
   readonly foldable: AnyStateMachine
+  /** Moves it without XState's search, if it is flat. */
+  readonly compiled?: CompiledFold | undefined
   /** The logic of children that have streams of their own, by the name the machine has for it. */
   readonly children: ReadonlyMap<string, DurableMachine>
   /** What it was registered with. */
   readonly policies: MachinePolicies
   /** What works but is better named, for the log. */
   readonly warnings: readonly string[]
+  /** Whether all its actors are to be found in the index of actors. */
+  readonly isIndexed?: boolean | undefined
 }
 
 /** Microsteps after which a step counts as an endless loop of `raise` or `always`. */
@@ -60,6 +65,7 @@ function prepare(machine: AnyStateMachine, { name, policies, known }: Preparing)
   const maxIterations = Math.min(foldable.options?.maxIterations ?? MAX_MICROSTEPS, MAX_MICROSTEPS)
   foldable.options = { ...foldable.options, maxIterations }
   guardAgainstPromises(foldable)
+  const compiled = compileFold(foldable)
   const label = `${name}@${machine.version ?? '1'}`
   const durable: DurableMachine = {
     kind: 'machine',
@@ -67,6 +73,7 @@ function prepare(machine: AnyStateMachine, { name, policies, known }: Preparing)
     label,
     original: machine,
     foldable,
+    compiled,
     children,
     policies,
     warnings,

@@ -34,6 +34,7 @@ import {
 } from './engine-errors.ts'
 import { EffectSelf } from './effect-self.ts'
 import { Effects, type ListedEffect } from './effects.ts'
+import { beginIndex } from './actor-index.ts'
 import { FORK_SUFFIX } from './fork-link.ts'
 import { createForks, type Forks } from './forks.ts'
 import { Family, type FamilyHost } from './family.ts'
@@ -133,6 +134,8 @@ export type EngineOptions = {
   readonly log?: (...values: unknown[]) => void
   /** Where snapshots of actors are kept; opened when the first one is needed. Without it they fold whole streams. */
   readonly openSnapshots?: (() => Promise<Snapshots>) | undefined
+  /** Machines whose actors are to be found without reading the log; the same ones at each opening. */
+  readonly indexed?: readonly string[]
   /** How many actors without work stay in memory, children not counted; default 10,000. */
   readonly maxResident?: number | undefined
   /** A snapshot of an actor is saved after that many events; default 100. */
@@ -151,11 +154,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const machines = new Map<string, DurableMachine>()
   for (const given of options.machines) {
     const { machine, ...policies } = asRegistered(given)
-    const durable = durableMachine(machine, policies)
+    const isIndexed = options.indexed?.includes(machine.id)
+    const durable: DurableMachine = { ...durableMachine(machine, policies), isIndexed }
     if (machines.has(durable.name)) throw duplicateMachine(durable.name)
     machines.set(durable.name, durable)
   }
   // All of them hold, so that a machine that does not leaves nothing behind.
+  await beginIndex(store, options.indexed ?? [])
   const byName = new Map<string, DurableMachine>()
   for (const durable of machines.values()) {
     for (const one of withDescendants(durable)) {

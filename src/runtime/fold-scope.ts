@@ -192,6 +192,12 @@ export class FoldScope {
     else (this.records as StepRecord[]).push(record)
   }
 
+  /** What `inspect` would find out about a step that XState takes. */
+  select(moves: boolean): void {
+    this.selected = true
+    this.transitioned ||= moves
+  }
+
   inspect(event: InspectionEvent): void {
     if (event.type === '@xstate.actor' && !stubs.has(event.actorRef.logic))
       throw inlineChild(event.actorRef.id)

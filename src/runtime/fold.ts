@@ -123,7 +123,9 @@ function foldNext(at: FoldContext, state: CellState, envelope: FoldEnvelope): Fo
   tellOfChild(state, event, ended)
   let next: AnyMachineSnapshot
   try {
-    next = at.machine.foldable.transition(snapshot, event, at.scope.actorScope as never) as AnyMachineSnapshot
+    next =
+      at.machine.compiled?.(snapshot, event, at.scope) ??
+      (at.machine.foldable.transition(snapshot, event, at.scope.actorScope as never) as AnyMachineSnapshot)
   } catch (error) {
     return accept(at, state, {
       envelope,

@@ -24,7 +24,7 @@ function held(machine: DurableMachine, known: Map<DurableMachine, DurableMachine
   if (met !== undefined) return met
   const children = new Map<string, DurableMachine>()
   const { foldable, original } = machine.kind === 'machine' ? heldLogic(machine) : heldTransition(machine)
-  const one: DurableMachine = { ...machine, original, foldable, children }
+  const one: DurableMachine = { ...machine, original, foldable, compiled: undefined, children }
   known.set(machine, one)
   for (const [src, child] of machine.children) children.set(src, held(child, known))
   return one

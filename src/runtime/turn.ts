@@ -2,6 +2,7 @@
 import type { Entry } from '../../eventstore/event-store.ts'
 import type { NewEvent } from '../../eventstore/event.ts'
 import type { StreamAppend } from '../../eventstore/event-store.ts'
+import { actorEntry } from './actor-index.ts'
 import { payloadOf, type CanonicalEvent } from './canonical.ts'
 import type { CellState, Effect } from './cell-state.ts'
 import type { DurableMachine } from './durable-machine.ts'
@@ -88,6 +89,7 @@ export function recordsOf({ cell, before, steps }: Part, time: number, entries: 
     return event
   })
   const after = steps.at(-1)?.state
+  if (before === undefined && machine.isIndexed) entries.push(actorEntry(machine.name, id))
   if (after !== undefined && owesAnything(before, after)) entries.push(...owedEntries(id, before, after))
   return { stream_id: id, events, expectedVersion: before?.version ?? 'no_stream' }
 }

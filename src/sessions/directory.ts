@@ -13,6 +13,7 @@ import type { RecordedEvent } from '../../eventstore/event.ts'
 import type { AgentOutcome, ErrorRecord } from '../../machines/agent.machine.ts'
 import type { Handoff, Role, SessionInput, SessionKind } from '../../machines/session-record.ts'
 import { createHandoffBoard, type HandoffEntry } from './handoff-board.ts'
+import { sessionEvents } from './session-events.ts'
 
 /** What the directory knows of one session or run. */
 export type SessionRow = {
@@ -167,8 +168,9 @@ export type SessionDirectory = {
 }
 
 /**
- * Folds the whole log, then follows it. `onError` hears what a listener throws, and of the end of following;
- * `alsoFold` are other projections that see each event in the same pass, and are as current as the directory is.
+ * Folds the sessions' events, then follows the log. `onError` hears what a listener throws, and of the end of following;
+ * `alsoFold` are other projections that see each of these events in the same pass, and are as current as the directory
+ * is; of what is older than the opening they may see the streams of sessions and runs alone.
  */
 export async function openDirectory(
   store: EventStore,
@@ -211,8 +213,13 @@ export async function openDirectory(
     }
     board.fold(event)
     for (const other of alsoFold) other(event)
-    state.send({ type: 'folded', position: event.position })
     if (row !== undefined) tell(row)
+  }
+  const follow = (event: RecordedEvent): void => {
+    fold(event)
+    // Most of what is logged is of other actors, and nobody waits for it.
+    if (waiting.size === 0 && event.position < store.position()) return
+    state.send({ type: 'folded', position: event.position })
     for (const waiter of waiting) {
       if (waiter.position > event.position) continue
       waiting.delete(waiter)
@@ -220,13 +227,15 @@ export async function openDirectory(
     }
   }
   const folded = (): number => state.getSnapshot().context.position
-  for await (const event of store.readAll()) fold(event)
+  const until = store.position()
+  for await (const event of sessionEvents(store, until)) fold(event)
+  state.send({ type: 'folded', position: until })
   const settleAll = (): void => {
     for (const waiter of waiting) waiter.settle()
     waiting.clear()
   }
   const subscription = store.subscribe({ fromPosition: folded() }).subscribe({
-    next: fold,
+    next: follow,
     error: (error: unknown) => {
       lost = { error }
       settleAll()
