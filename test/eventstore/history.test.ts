@@ -20,7 +20,9 @@ import {
 } from '../../eventstore/index.ts'
 
 const histories = fileURLToPath(new URL('../histories/', import.meta.url))
-const names = existsSync(histories) ? readdirSync(histories).sort() : []
+const names = readdirSync(histories)
+  .filter((name) => existsSync(join(histories, name, 'store')))
+  .sort()
 
 let folder = ''
 beforeAll(async () => {
