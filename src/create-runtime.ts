@@ -25,6 +25,7 @@ import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
 import { leafLogic } from './runtime/callback-logic.ts'
 import type { Receipt, SendOptions } from './runtime/cell.ts'
 import { newUuidId, systemClock, type Clock, type NewId } from './runtime/clock.ts'
+import type { Ask } from './runtime/ask.ts'
 import type { DeadLetters } from './runtime/dead-letter-desk.ts'
 import type { DurableActor } from './runtime/durable-actor.ts'
 import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
@@ -76,6 +77,8 @@ export interface Runtime extends History, Guards {
     id: string,
   ): Promise<DurableActor<TMachine> | undefined>
   send(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
+  /** Sends an event and waits for the state, or the emitted event, that answers it. */
+  readonly ask: Ask
   /** Ends an actor for good, on the record. */
   stop(id: string): Promise<Receipt>
   /** Runs code in a scope in which the article's functions work; its own session ends when it settles. */
@@ -136,6 +139,7 @@ type Parts = GuardOptions & {
   readonly machines?: readonly (AnyStateMachine | MachineWithPolicies)[]
   readonly random?: () => number
   readonly graceMs?: number
+  readonly mailboxLimit?: number
   readonly clock: Clock
   readonly newId: NewId
   readonly logger: RuntimeLogger
@@ -205,6 +209,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     machines,
     ...(parts.random !== undefined && { random: parts.random }),
     ...(parts.graceMs !== undefined && { graceMs: parts.graceMs }),
+    ...(parts.mailboxLimit !== undefined && { mailboxLimit: parts.mailboxLimit }),
   })
   const stopLogging = logEvents(store, logger)
   const directory = await openDirectory(store, onError)
@@ -261,6 +266,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     spawn: (machine, spawn) => engine.spawn(machine, spawn),
     get: (machine, id) => engine.get(machine, id),
     send: (id, event, send) => engine.send(id, event, send),
+    ask: engine.ask,
     stop: async (id) => {
       const found = await engine.find(id)
       return found === undefined

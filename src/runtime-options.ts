@@ -49,6 +49,8 @@ export type RuntimeOptions = GuardOptions & {
   readonly newId?: NewId
   /** Draws from 0 to 1, for the delays of what is tried again; default `Math.random`. */
   readonly random?: () => number
+  /** How many events from outside may wait for one actor; default 10,000. */
+  readonly mailboxLimit?: number
   /** How long `close` waits for actions that are being run, in ms of real time; default 2,000. */
   readonly graceMs?: number
   /** Structured logs, e.g. of pino: trouble, and at level `debug` every event; default: warnings and errors on stderr. */
@@ -65,6 +67,7 @@ export const optionsSchema = z.looseObject({
   snapshotEvery: z.number().int().positive().optional(),
   maxResident: z.number().int().positive().optional(),
   graceMs: z.number().nonnegative().optional(),
+  mailboxLimit: z.number().int().positive().optional(),
   project: z.string().min(1).optional(),
   ...guardOptions,
 })

@@ -76,6 +76,8 @@ test('the main entry point exports these names', () => {
       "type ApprovalStatus",
       "type Artifact",
       "type At",
+      "type Ask",
+      "type AskOptions",
       "type BackgroundAgentResult",
       "type BacklogItem",
       "type Blame",

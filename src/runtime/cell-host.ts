@@ -3,6 +3,7 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import type { Audience } from './audience.ts'
 import type { RawAction } from './cell-state.ts'
 import type { Clock } from './clock.ts'
+import type { Mailboxes } from './mailbox.ts'
 import type { OwedEffect } from './owed-effect.ts'
 import type { Refusal } from './receipt.ts'
 import type { SnapshotKeeper } from './snapshot-keeper.ts'
@@ -21,6 +22,7 @@ export type CellHost = {
   recordRefusal(refusal: Refusal): Promise<void>
   /** Who carries out what is owed. */
   readonly effects: { begin(owed: OwedEffect, action: RawAction): void }
+  readonly mailboxes: Mailboxes
   onError(error: unknown): void
   log(...values: unknown[]): void
 }

@@ -22,13 +22,14 @@ import {
 } from './canonical.ts'
 import type { CellHost } from './cell-host.ts'
 import { actionFailed, actorFailed, diverged, stateless, stoppedByParent } from './cell-errors.ts'
+import { CellSelf } from './cell-self.ts'
 import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { createFolder, type Folder } from './fold.ts'
-import type { LiveSelf } from './fold-scope.ts'
 import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
 import { STOP, type Mail } from './mail.ts'
+import type { Mailbox, Offer } from './mailbox.ts'
 import { compareOwed, triedEntry, type Tried } from './owed.ts'
 import { intended, leafFailed } from './owed-effect.ts'
 import { Replayer } from './replay.ts'
@@ -46,11 +47,7 @@ export type Kin = {
   readonly host: CellHost
   decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt>
   /** The same for one who waits already. */
-  offer(
-    cell: Cell,
-    canonical: CanonicalEvent,
-    what: { readonly options: SendOptions; readonly answer: Answer },
-  ): void
+  offer(cell: Cell, canonical: CanonicalEvent, what: Offer): void
   /** Sends by hand, from an action; at most once. */
   post(from: Cell, to: string, event: AnyEventObject): void
   lookUp(systemId: string): RecordedRef | undefined
@@ -72,6 +69,8 @@ export class Cell implements Member {
   kept = 0
   /** The one that lives after this one has left memory. */
   successor: Cell | undefined
+  /** What waits for it from outside; made with the first event. */
+  mailbox: Mailbox | undefined
   readonly #kin: Kin
   // Made when the first one is needed: most actors at rest have neither.
   #leaves: Leaves | undefined
@@ -148,8 +147,9 @@ export class Cell implements Member {
     return 'folded'
   }
 
-  /** Whether nothing keeps it in memory: no leaf that runs, nobody who watches. */
+  /** Whether nothing keeps it in memory: no leaf that runs, nothing in its mailbox, nobody who watches. */
   get canRest(): boolean {
+    if ((this.mailbox?.waiting ?? 0) > 0) return false
     return (this.#leaves?.size ?? 0) === 0 && this.#kin.host.audience(this.id) === undefined
   }
 
@@ -189,8 +189,8 @@ export class Cell implements Member {
   }
 
   /** Offers an event from outside; resolves when the answer is on disk. */
-  async send(event: AnyEventObject, options: SendOptions = {}): Promise<Receipt> {
-    return this.#kin.decide(this, canonicalExternal(event), options)
+  send(event: AnyEventObject, options: SendOptions = {}): Promise<Receipt> {
+    return new Promise((give, fail) => this.offer(event, options, { give, fail }))
   }
 
   /** The same for one who waits already, without a promise in between. */
@@ -202,7 +202,7 @@ export class Cell implements Member {
       answer.fail(error)
       return
     }
-    this.#kin.offer(this, canonical, { options, answer })
+    this.#kin.host.mailboxes.offer(this, { canonical, offer: { options, answer } })
   }
 
   /** Whether it was released: another one of the same id may live by now. */
@@ -212,13 +212,26 @@ export class Cell implements Member {
 
   /** Records an outcome of work that already happened; its values are normalised rather than refused. */
   async sendOutcome(event: AnyEventObject, options: SendOptions = {}): Promise<Receipt> {
-    return this.#kin.decide(this, canonicalOutcome(event), options)
+    return this.#urgently(canonicalOutcome(event), options)
   }
 
   /** Ends the actor for good, on the record. A child is ended by its parent alone. */
   async stop(options: SendOptions = {}): Promise<Receipt> {
     if (this.decided?.link !== undefined) throw stoppedByParent(this.id, this.decided.link.streamId)
-    return this.#kin.decide(this, { event: { type: STOP }, normalized: [] }, options)
+    return this.#urgently({ event: { type: STOP }, normalized: [] }, options)
+  }
+
+  /** Its turn has come. */
+  take(canonical: CanonicalEvent, offer: Offer): void {
+    this.#kin.offer(this, canonical, offer)
+  }
+
+  /** In its turn, after what was sent before it, and never turned away. */
+  #urgently(canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
+    return new Promise((give, fail) => {
+      const offer = { options, answer: { give, fail } }
+      this.#kin.host.mailboxes.offer(this, { canonical, offer }, { isUrgent: true })
+    })
   }
 
   /** Stops leaves, unheard, and alarms; what is owed stays owed on disk. */
@@ -363,29 +376,5 @@ export class Cell implements Member {
   #decideQuietly(event: AnyEventObject, options: SendOptions): void {
     const sent = (async () => this.#kin.decide(this, canonicalMail(event), options))()
     sent.catch((error) => this.#kin.host.onError(error))
-  }
-}
-
-/** How a cell answers the `self` of its machine. One object with methods: there is one of them for each actor. */
-class CellSelf implements LiveSelf {
-  readonly #cell: Cell
-  readonly #kin: Kin
-
-  constructor(cell: Cell, kin: Kin) {
-    this.#cell = cell
-    this.#kin = kin
-  }
-
-  send(event: AnyEventObject): void {
-    this.#kin.post(this.#cell, this.#cell.id, event)
-  }
-  getSnapshot(): AnyMachineSnapshot | undefined {
-    return this.#cell.shown
-  }
-  relay(target: AnyActorRef, event: AnyEventObject): void {
-    this.#cell.relay(target, event)
-  }
-  lookUp(systemId: string): RecordedRef | undefined {
-    return this.#kin.lookUp(systemId)
   }
 }

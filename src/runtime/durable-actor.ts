@@ -30,7 +30,7 @@ export interface DurableActor<TMachine extends AnyActorLogic = AnyStateMachine> 
    * Offers an event. Resolves when the answer is on disk: accepted, or refused and why.
    * A call that is not awaited never becomes an unhandled rejection; its trouble goes to `onError`.
    *
-   * @throws RuntimeError `EVENT_INVALID`, `EVENT_RESERVED`, `RUNTIME_CLOSED`; EventStoreError `ES_NOT_SERIALISABLE`
+   * @throws RuntimeError `EVENT_INVALID`, `EVENT_RESERVED`, `MAILBOX_FULL`, `RUNTIME_CLOSED`; EventStoreError `ES_NOT_SERIALISABLE`
    * with the path, `ES_WRITE_UNKNOWN`, `ES_NOT_WRITTEN`, `ES_POISONED`
    */
   // oxlint-disable-next-line typescript/no-misused-promises -- as long as nobody needs the answer, it is XState's `send`
@@ -65,6 +65,8 @@ export interface DurableActor<TMachine extends AnyActorLogic = AnyStateMachine> 
 export type ActorHost = {
   /** Hands the live cell to `take`, waking it if it has left memory. */
   use<T>(id: string, take: (cell: Cell) => Promise<T>): Promise<T>
+  /** The same for an event from outside, of which no more wait than may. */
+  offer(id: string, take: (cell: Cell) => Promise<Receipt>): Promise<Receipt>
   /** Who watches the actor; made if nobody did. */
   audience(id: string, version: number): Audience
   /** Somebody has stopped watching. */
@@ -174,7 +176,7 @@ class Reference {
     if (!cell.isReleased && cell.exists) cell.offer(event, options ?? NO_OPTIONS, reply)
     else
       this.#host
-        .use(this.id, (woken) => woken.send(event, options))
+        .offer(this.id, (woken) => woken.send(event, options))
         .then(
           (receipt) => reply.give(receipt),
           (error: unknown) => reply.fail(error),

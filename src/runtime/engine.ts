@@ -11,6 +11,7 @@
 import type { AnyStateMachine, InputFrom } from 'xstate'
 import { createEventIds } from '../../eventstore/event-id.ts'
 import type { EventStore } from '../../eventstore/event-store.ts'
+import { createAsk, type Ask } from './ask.ts'
 import type { Snapshots } from '../../eventstore/snapshots.ts'
 import { Audience } from './audience.ts'
 import { isRecordableName } from './canonical.ts'
@@ -40,6 +41,7 @@ import { createForks, type Forks } from './forks.ts'
 import { Family, type FamilyHost } from './family.ts'
 import { firstDue } from './family-rest.ts'
 import { FamilyRegistry } from './family-registry.ts'
+import { Mailboxes } from './mailbox.ts'
 import { SnapshotKeeper } from './snapshot-keeper.ts'
 import { EFFECTS_SUFFIX } from './owed-effect.ts'
 import { asRegistered, type MachineWithPolicies } from './policies.ts'
@@ -104,6 +106,7 @@ export interface Engine {
   find(id: string): Promise<FoundActor | undefined>
   /** @throws RuntimeError `ACTOR_NOT_FOUND`, and what `DurableActor.send` throws */
   send(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
+  readonly ask: Ask
   /** Like `send`, for outcomes of work that already happened. */
   sendOutcome(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
   /** Wakes every actor that owes work; what cannot be woken is parked. */
@@ -126,6 +129,8 @@ export type EngineOptions = {
   readonly clock: Clock
   /** Draws from 0 to 1, for delays; default `Math.random`. */
   readonly random?: () => number
+  /** How many events from outside may wait for one actor; default 10,000. */
+  readonly mailboxLimit?: number
   /** How long `close` waits for effects that run, in ms of real time; default 2,000. */
   readonly graceMs?: number
   readonly onError: (error: unknown) => void
@@ -178,6 +183,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { openSnapshots, snapshotEvery: every, onWarning = () => {} } = options
   const snapshots = openSnapshots && new SnapshotKeeper({ open: openSnapshots, every, onError, onWarning })
   const { random = Math.random } = options
+  const mailboxes = new Mailboxes(options.mailboxLimit)
   const effects = new Effects({
     store,
     clock,
@@ -199,6 +205,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     store,
     clock,
     random,
+    mailboxes,
     newEventId: createEventIds(Date.now),
     onError,
     // oxlint-disable-next-line no-console -- where XState's own `log` goes
@@ -277,8 +284,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (cell === undefined) throw noActor(id)
       return take(cell)
     })
+  const offer: ActorHost['offer'] = (id, take) =>
+    mailboxes.whileAsleep(id, (awake) =>
+      useExisting(id, (cell) => {
+        awake()
+        return take(cell)
+      }),
+    )
   const actorHost: ActorHost = {
     use: useExisting,
+    offer,
     audience(id, version) {
       const known = audiences.get(id)
       if (known !== undefined) return known
@@ -294,6 +309,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
   const reference = <TMachine extends AnyStateMachine>(cell: Cell): DurableActor<TMachine> =>
     durableActor<TMachine>(cell, actorHost)
+  const ask = createAsk({
+    clock,
+    async find(id) {
+      const cell = await find(id)
+      if (cell === undefined) throw noActor(id)
+      return reference(cell)
+    },
+  })
   const create = async (durable: DurableMachine, spawn: SpawnOptions<AnyStateMachine>): Promise<Family> => {
     const family = new Family(spawn.id, durable, host)
     await family.create({
@@ -341,7 +364,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       const cell = await find(id)
       return cell && { machine: cell.machine.name, actor: reference(cell), correlationId: cell.correlationId }
     },
-    send: (id, event, sendOptions) => useExisting(id, (cell) => cell.send(event, sendOptions)),
+    send: (id, event, sendOptions) => offer(id, (cell) => cell.send(event, sendOptions)),
+    ask,
     sendOutcome: (id, event, sendOptions) => useExisting(id, (cell) => cell.sendOutcome(event, sendOptions)),
     async recover() {
       await effects.recover()
@@ -349,6 +373,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     async close() {
       sleepers.close()
+      mailboxes.empty()
       await families.close()
       await effects.close()
       await refusals.flush()

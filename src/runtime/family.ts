@@ -29,9 +29,10 @@ import { saveDue, saveLeaving } from './family-snapshots.ts'
 import { Flights, type Flight } from './flights.ts'
 import { bySystemId, ownerOfLeaf } from './kin-search.ts'
 import type { Mail } from './mail.ts'
+import type { Offer } from './mailbox.ts'
 import { keepMail, mailFor, type KeptMail } from './outbox.ts'
 import { intentRecords } from './owed-effect.ts'
-import type { Answer, Receipt, SendOptions } from './receipt.ts'
+import type { Receipt, SendOptions } from './receipt.ts'
 import { answerRefused } from './refused.ts'
 import { Sender } from './sender.ts'
 import { recordsOf, type Member } from './turn.ts'
@@ -395,5 +396,3 @@ export class Family implements Kin, Kinship {
     this.host.onBroken(this, error)
   }
 }
-
-type Offer = { readonly options: SendOptions; readonly answer: Answer }

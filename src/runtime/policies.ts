@@ -57,6 +57,8 @@ export type ActorPolicy = Timed & {
 export type MachinePolicies = {
   /** By the action's name; actions that are not named here run at most once. */
   readonly effects?: { readonly [action: string]: EffectPolicy }
+  /** How many events from outside may wait for one actor; default that of the runtime. */
+  readonly mailboxLimit?: number
   /** By the name of the child's logic in `setup({ actors })`. */
   readonly actors?: { readonly [src: string]: ActorPolicy & MachinePolicies }
 }
@@ -137,6 +139,7 @@ const effectSchema = z.union([
 ])
 
 const policiesSchema = z.strictObject({
+  mailboxLimit: z.number().int().positive().optional(),
   effects: z.record(z.string(), effectSchema).optional(),
   get actors() {
     return z.record(z.string(), actorSchema).optional()

@@ -43,6 +43,7 @@ export async function openEngine(options: {
   readonly clock?: Clock
   readonly random?: () => number
   readonly graceMs?: number
+  readonly mailboxLimit?: number
 }): Promise<Opened> {
   const clock = options.clock ?? createTestClock()
   const store = options.store ?? createMemoryEventStore({ clock: () => clock.now() })
@@ -59,6 +60,7 @@ export async function openEngine(options: {
     maxResident: 2,
     random: options.random ?? (() => 0),
     graceMs: options.graceMs ?? 0,
+    ...(options.mailboxLimit !== undefined && { mailboxLimit: options.mailboxLimit }),
     onError: (error) => errors.push(error),
     onWarning: (warning) => warnings.push(warning),
     log: (...values) => logged.push(values),
