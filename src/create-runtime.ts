@@ -29,7 +29,8 @@ import type { Ask } from './runtime/ask.ts'
 import type { DeadLetters } from './runtime/dead-letter-desk.ts'
 import type { DurableActor } from './runtime/durable-actor.ts'
 import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
-import { createEngine, type Engine, type Parked, type SpawnOptions } from './runtime/engine.ts'
+import { createEngine, type Engine, type SpawnOptions } from './runtime/engine.ts'
+import type { Parked } from './runtime/parked.ts'
 import { asRegistered, type MachineWithPolicies } from './runtime/policies.ts'
 import { RuntimeError } from './runtime/runtime-error.ts'
 import { isEndOfStore } from './runtime/store-end.ts'
@@ -79,6 +80,8 @@ export interface Runtime extends History, Guards {
   send(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
   /** Sends an event and waits for the state, or the emitted event, that answers it. */
   readonly ask: Ask
+  /** Lets a root that crashed, and is parked, go on from before the event that it crashed on. */
+  revive(id: string, options?: SendOptions): Promise<Receipt>
   /** Ends an actor for good, on the record. */
   stop(id: string): Promise<Receipt>
   /** Runs code in a scope in which the article's functions work; its own session ends when it settles. */
@@ -267,6 +270,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     get: (machine, id) => engine.get(machine, id),
     send: (id, event, send) => engine.send(id, event, send),
     ask: engine.ask,
+    revive: (id, options) => engine.revive(id, options),
     stop: async (id) => {
       const found = await engine.find(id)
       return found === undefined

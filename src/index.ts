@@ -10,18 +10,21 @@ export type { Ask, AskOptions } from './runtime/ask.ts'
 export type { DeadLetters } from './runtime/dead-letter-desk.ts'
 export type { DurableActor } from './runtime/durable-actor.ts'
 export type { RuntimeLogger } from './runtime/event-logger.ts'
-export type { Parked, SpawnOptions } from './runtime/engine.ts'
+export type { SpawnOptions } from './runtime/engine.ts'
+export type { Parked } from './runtime/parked.ts'
 export type { Fork } from './runtime/fork-copy.ts'
 export type { EffectSettlement, ListedEffect } from './runtime/effects.ts'
 export { effectOf, withPolicies } from './runtime/policies.ts'
 export type {
   ActorPolicy,
+  CrashBudget,
   EffectAnswer,
   EffectArgs,
   EffectPolicy,
   EffectRun,
   MachinePolicies,
   MachineWithPolicies,
+  RootPolicies,
 } from './runtime/policies.ts'
 export type { RetryPolicy } from './runtime/retry-policy.ts'
 export { RuntimeError } from './runtime/runtime-error.ts'

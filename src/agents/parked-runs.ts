@@ -1,5 +1,5 @@
 /** Runs that wait for what only a person can give: which they are, and which can go on because it is there again. */
-import type { Parked } from '../runtime/engine.ts'
+import type { Parked } from '../runtime/parked.ts'
 import type { SessionDirectory, SessionRow } from '../sessions/directory.ts'
 import type { SessionService } from '../sessions/session-service.ts'
 import type { AgentService } from './agent-service.ts'

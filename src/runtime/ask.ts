@@ -31,7 +31,7 @@ export interface Ask {
    * Sends an event and resolves with the first state that comes of it, or after it, for which `until` holds.
    *
    * @throws RuntimeError `ASK_REFUSED` if the event is not accepted, with `details.reason`; `ASK_TIMED_OUT`,
-   * `ASK_UNANSWERED` if the actor ends without an answer; the signal's reason; and what `send` throws
+   * `ASK_UNANSWERED` if the actor ends without an answer; `RUNTIME_CLOSED`; the signal's reason; and what `send` throws
    */
   <TMachine extends AnyStateMachine>(
     actor: DurableActor<TMachine>,
@@ -64,6 +64,8 @@ type Asked = {
 
 export type AskHost = {
   readonly clock: Clock
+  /** Aborts when the runtime closes. */
+  readonly closing: AbortSignal
   /** @throws RuntimeError `ACTOR_NOT_FOUND` */
   find(id: string): Promise<unknown>
 }
@@ -76,7 +78,7 @@ export function createAsk(host: AskHost): Ask {
   ): Promise<unknown> => {
     options.signal?.throwIfAborted()
     const actor = (typeof to === 'string' ? await host.find(to) : to) as Asked
-    return new Asking(actor, host.clock, options).answer(event)
+    return new Asking(actor, host, options).answer(event)
   }
   return ask as Ask
 }
@@ -96,7 +98,7 @@ class Asking {
 
   constructor(
     actor: Asked,
-    clock: Clock,
+    { clock, closing }: AskHost,
     options: AskOptions<((snapshot: unknown) => boolean) | Emitted<string>>,
   ) {
     this.#actor = actor
@@ -123,9 +125,11 @@ class Asking {
     this.#cleanup.push(
       setAlarm(clock, clock.now() + timeoutMs, () => this.#fail(timedOut(actor.id, timeoutMs))),
     )
-    const abort = (): void => this.#fail(signal?.reason)
-    signal?.addEventListener('abort', abort, { once: true })
-    this.#cleanup.push(() => signal?.removeEventListener('abort', abort))
+    for (const one of [signal, closing]) {
+      const abort = (): void => this.#fail(one?.reason)
+      one?.addEventListener('abort', abort, { once: true })
+      this.#cleanup.push(() => one?.removeEventListener('abort', abort))
+    }
   }
 
   async answer(event: AnyEventObject): Promise<unknown> {

@@ -19,8 +19,10 @@ import {
 } from './canonical.ts'
 import type { CellState, ChildRecord, Effect, ParentLink } from './cell-state.ts'
 import { rootOf } from './child-address.ts'
+import { isSupervision, relocate } from './fold-supervision.ts'
 import type { FoldOutcome } from './fold.ts'
 import { BIRTH, STOP, type DeadLetter, type Mail } from './mail.ts'
+import { afterCrash, crashOf, passesOver, withCrash } from './supervision.ts'
 import { firedEvent } from './timer-event.ts'
 import type { Act, Member, Part } from './turn.ts'
 
@@ -98,6 +100,8 @@ export class Cascade {
   undo(): void {
     for (const { cell, before } of this.parts) {
       cell.decided = before
+      // Where a restart led them.
+      for (const child of before?.children.values() ?? []) if (child.durable) relocate(child)
       cell.part = undefined
       cell.busy = false
       cell.mail = undefined
@@ -107,13 +111,17 @@ export class Cascade {
 
   #take(
     cell: Member,
-    canonical: CanonicalEvent,
+    given: CanonicalEvent,
     { source, causationId }: { readonly source: string; readonly causationId: string | null },
   ): FoldOutcome {
     const eventId = this.#kin.newEventId()
     const before = cell.decided
     const version = before === undefined ? 1 : before.version + 1
-    const outcome = cell.folder.fold(before, { version, time: this.time, eventId, event: canonical.event })
+    const envelope = { version, time: this.time, eventId, event: given.event }
+    const folded = cell.folder.fold(before, envelope)
+    const canonical = this.#passesOver(cell, folded) ? withCrash(given, folded) : given
+    const outcome =
+      canonical === given ? folded : cell.folder.fold(before, { ...envelope, event: canonical.event })
     if (outcome.kind !== 'accepted') {
       // As in XState, an actor shows its state again for an event that means nothing.
       if (before?.link?.syncSnapshot === true) this.#tellSnapshot(before, cell.id, causationId)
@@ -127,7 +135,14 @@ export class Cascade {
     cell.decided = state
     this.#steps += 1
     this.#act(cell, { state, effects, eventId })
-    return outcome
+    return canonical === given ? outcome : { ...outcome, crashed: crashOf(folded) }
+  }
+
+  /** Whether the machine crashed on an event that its supervisor lets it pass over. */
+  #passesOver(cell: Member, folded: FoldOutcome): boolean {
+    if (folded.kind !== 'accepted' || folded.state.before === undefined) return false
+    const { link } = folded.state
+    return passesOver(cell, link && this.#kin.member(link.streamId), this.time)
   }
 
   #open(cell: Member, before: CellState | undefined): Part {
@@ -259,10 +274,15 @@ export class Cascade {
     const parent = this.#kin.member(link.streamId)
     if (parent?.decided?.children.has(link.key) !== true) return
     const { id, key } = link
+    const seenTo =
+      snapshot.status === 'error'
+        ? afterCrash(parent, link, { error: snapshot.error, time: this.time })
+        : undefined
     const event =
-      snapshot.status === 'done'
+      seenTo ??
+      (snapshot.status === 'done'
         ? { type: `xstate.done.actor.${id}`, output: snapshot.output, actorId: id, [CHILD_FIELD]: key }
-        : { type: `xstate.error.actor.${id}`, error: snapshot.error, actorId: id, [CHILD_FIELD]: key }
+        : { type: `xstate.error.actor.${id}`, error: snapshot.error, actorId: id, [CHILD_FIELD]: key })
     this.#deliver({ to: link.streamId, from: cell.id, event, cause: eventId, place: this.#mails++ })
   }
 
@@ -282,6 +302,7 @@ export class Cascade {
   #die({ to, from, event, cause }: Mail, reason: string): void {
     // A timer of its own, or the end of a child: nobody sent these.
     if (event[TIMER_FIELD] !== undefined || event[CHILD_FIELD] !== undefined) return
+    if (isSupervision(event.type)) return
     ;(this.#dead ??= []).push({ to, from, event, cause, reason })
   }
 

@@ -4,6 +4,7 @@ import type { Audience } from './audience.ts'
 import type { RawAction } from './cell-state.ts'
 import type { Clock } from './clock.ts'
 import type { Mailboxes } from './mailbox.ts'
+import type { Crashes } from './crashes.ts'
 import type { OwedEffect } from './owed-effect.ts'
 import type { Refusal } from './receipt.ts'
 import type { SnapshotKeeper } from './snapshot-keeper.ts'
@@ -23,6 +24,7 @@ export type CellHost = {
   /** Who carries out what is owed. */
   readonly effects: { begin(owed: OwedEffect, action: RawAction): void }
   readonly mailboxes: Mailboxes
+  readonly crashes: Pick<Crashes, 'note'>
   onError(error: unknown): void
   log(...values: unknown[]): void
 }

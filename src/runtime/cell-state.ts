@@ -24,6 +24,8 @@ export type ChildRecord = {
   readonly address: string
   /** Whether the machine hears each of its snapshots (`onSnapshot`). */
   readonly syncSnapshot: boolean
+  /** When its supervisor restarted it, in ms since the epoch. */
+  readonly restarts?: readonly number[] | undefined
   /** The machine's own reference to it; the incarnation lives as long as the snapshot holds this very one. */
   readonly ref: AnyActorRef
 }
@@ -75,6 +77,8 @@ export type CellState = {
   readonly booked: number
   /** `undefined` for an actor that is nobody's child. */
   readonly link: ParentLink | undefined
+  /** What a crashed actor goes on from when it is revived: the state before the event that it crashed on. */
+  readonly before?: CellState | undefined
 }
 
 /** What a step intends to do to the world, once its event is on disk; in XState's own order. */

@@ -26,6 +26,7 @@ import { CellSelf } from './cell-self.ts'
 import type { CellState, ChildRecord, Effect, TimerRecord } from './cell-state.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { createFolder, type Folder } from './fold.ts'
+import { REVIVE } from './fold-supervision.ts'
 import { logicOf } from './leaf.ts'
 import { Leaves } from './leaves.ts'
 import { STOP, type Mail } from './mail.ts'
@@ -65,6 +66,7 @@ export class Cell implements Member {
   busy = false
   correlationId = ''
   lastTime = 0
+  crashes: number[] | undefined
   /** The version of its latest snapshot. */
   kept = 0
   /** The one that lives after this one has left memory. */
@@ -221,6 +223,11 @@ export class Cell implements Member {
     return this.#urgently({ event: { type: STOP }, normalized: [] }, options)
   }
 
+  /** Lets it go on from before the event that it crashed on. */
+  async revive(options: SendOptions = {}): Promise<Receipt> {
+    return this.#urgently({ event: { type: REVIVE }, normalized: [] }, options)
+  }
+
   /** Its turn has come. */
   take(canonical: CanonicalEvent, offer: Offer): void {
     this.#kin.offer(this, canonical, offer)
@@ -243,6 +250,9 @@ export class Cell implements Member {
 
   /** Shows a state that has come to disk, and does what goes with it. */
   publish({ state, effects, announce }: Act): void {
+    if (state.before !== undefined || this.#published?.before !== undefined) {
+      this.#kin.host.crashes.note(this.id, state)
+    }
     this.#published = state
     if (this.#closed) return
     for (const effect of effects) {

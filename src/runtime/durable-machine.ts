@@ -3,7 +3,13 @@ import type { AnyActorLogic, AnyStateMachine } from 'xstate'
 import { assertDurable, kindOf, nodesOf, transitionsOf } from './assert-durable.ts'
 import { compileFold, type CompiledFold } from './compiled-fold.ts'
 import { childStub } from './fold-scope.ts'
-import { assertNamed, assertPolicies, type MachinePolicies } from './policies.ts'
+import {
+  assertNamed,
+  assertPolicies,
+  type ActorPolicy,
+  type MachinePolicies,
+  type RootPolicies,
+} from './policies.ts'
 import { RuntimeError } from './runtime-error.ts'
 
 /** Logic as the engine keeps it: `original` has the real implementations, `foldable` has stubs for children. */
@@ -20,7 +26,7 @@ export type DurableMachine = {
   /** The logic of children that have streams of their own, by the name the machine has for it. */
   readonly children: ReadonlyMap<string, DurableMachine>
   /** What it was registered with. */
-  readonly policies: MachinePolicies
+  readonly policies: RootPolicies | (ActorPolicy & MachinePolicies)
   /** What works but is better named, for the log. */
   readonly warnings: readonly string[]
   /** Whether all its actors are to be found in the index of actors. */
@@ -36,7 +42,7 @@ const MAX_MICROSTEPS = 10_000
  * @throws RuntimeError `MACHINE_NOT_DURABLE`, naming the state and the reason; `INPUT_INVALID` for policies that are
  * not about it
  */
-export function durableMachine(machine: AnyStateMachine, policies: MachinePolicies = {}): DurableMachine {
+export function durableMachine(machine: AnyStateMachine, policies: RootPolicies = {}): DurableMachine {
   assertPolicies(policies, machine.id)
   return prepare(machine, { name: machine.id, policies, known: new Map() })
 }
@@ -50,7 +56,7 @@ export function withDescendants(machine: DurableMachine): DurableMachine[] {
 
 type Preparing = {
   readonly name: string
-  readonly policies: MachinePolicies
+  readonly policies: DurableMachine['policies']
   /** Logic that leads to itself again is prepared once, under the name by which it was met first. */
   readonly known: Map<AnyActorLogic, DurableMachine>
 }

@@ -8,55 +8,51 @@
  * I2. Once the store takes no more writes, nobody is woken: what is owed would be done and not recorded.
  * I3. Those who watch an actor go on watching it when its cell is replaced.
  */
+import { setMaxListeners } from 'node:events'
 import type { AnyStateMachine, InputFrom } from 'xstate'
 import { createEventIds } from '../../eventstore/event-id.ts'
 import type { EventStore } from '../../eventstore/event-store.ts'
+import { assertId, isRecordedId } from './actor-id.ts'
 import { createAsk, type Ask } from './ask.ts'
 import type { Snapshots } from '../../eventstore/snapshots.ts'
 import { Audience } from './audience.ts'
-import { isRecordableName } from './canonical.ts'
 import type { Cell, Receipt, SendOptions } from './cell.ts'
-import { isChildAddress, rootOf } from './child-address.ts'
+import { rootOf } from './child-address.ts'
 import type { Clock } from './clock.ts'
+import { Crashes } from './crashes.ts'
 import { createDeadLetters, type DeadLetters } from './dead-letter-desk.ts'
-import { DEAD_SUFFIX } from './dead-letters.ts'
-import { DEFINITION_PREFIX, recordDefinition } from './definition.ts'
+import { recordDefinition } from './definition.ts'
 import { durableActor, type ActorHost, type DurableActor } from './durable-actor.ts'
 import { durableMachine, withDescendants, type DurableMachine } from './durable-machine.ts'
 import {
   actorExists,
   closed,
   duplicateMachine,
-  invalidId,
   machineMismatch,
   noActor,
   unknownMachine,
   unregisteredMachine,
 } from './engine-errors.ts'
 import { EffectSelf } from './effect-self.ts'
-import { Effects, type ListedEffect } from './effects.ts'
+import { Effects } from './effects.ts'
 import { beginIndex } from './actor-index.ts'
-import { FORK_SUFFIX } from './fork-link.ts'
 import { createForks, type Forks } from './forks.ts'
 import { Family, type FamilyHost } from './family.ts'
 import { firstDue } from './family-rest.ts'
 import { FamilyRegistry } from './family-registry.ts'
 import { Mailboxes } from './mailbox.ts'
 import { SnapshotKeeper } from './snapshot-keeper.ts'
-import { EFFECTS_SUFFIX } from './owed-effect.ts'
+import { parkedEffect, type Parked } from './parked.ts'
 import { asRegistered, type MachineWithPolicies } from './policies.ts'
 import { recover } from './recovery.ts'
 import { Sleepers } from './sleepers.ts'
 import { Successors } from './successors.ts'
 import { Postman } from './postman.ts'
-import { createRefusalLog, REFUSED_SUFFIX } from './refusal-log.ts'
+import { createRefusalLog } from './refusal-log.ts'
 import { isEndOfStore, notWoken } from './store-end.ts'
 
 /** How many actors stay in memory by default. */
 const MAX_RESIDENT = 10_000
-
-/** Leaves room in the store's keys for what is owed. */
-const LONGEST_ID = 400
 
 export type SpawnOptions<TMachine extends AnyStateMachine> = {
   readonly id: string
@@ -70,9 +66,6 @@ export type SpawnOptions<TMachine extends AnyStateMachine> = {
 } & (undefined extends InputFrom<TMachine>
   ? { readonly input?: InputFrom<TMachine> }
   : { readonly input: InputFrom<TMachine> })
-
-/** An actor that waits for something only a person can give. */
-export type Parked = { readonly id: string; readonly reason: string; readonly code: string }
 
 export type FoundActor = {
   readonly machine: string
@@ -107,6 +100,13 @@ export interface Engine {
   /** @throws RuntimeError `ACTOR_NOT_FOUND`, and what `DurableActor.send` throws */
   send(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
   readonly ask: Ask
+  /**
+   * Lets a root that crashed, and is parked, go on from before the event that it crashed on. Child actors that its
+   * crash ended begin anew.
+   *
+   * @throws RuntimeError `ACTOR_NOT_FOUND`
+   */
+  revive(id: string, options?: SendOptions): Promise<Receipt>
   /** Like `send`, for outcomes of work that already happened. */
   sendOutcome(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
   /** Wakes every actor that owes work; what cannot be woken is parked. */
@@ -184,6 +184,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const snapshots = openSnapshots && new SnapshotKeeper({ open: openSnapshots, every, onError, onWarning })
   const { random = Math.random } = options
   const mailboxes = new Mailboxes(options.mailboxLimit)
+  const crashes = new Crashes()
   const effects = new Effects({
     store,
     clock,
@@ -206,6 +207,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     clock,
     random,
     mailboxes,
+    crashes,
     newEventId: createEventIds(Date.now),
     onError,
     // oxlint-disable-next-line no-console -- where XState's own `log` goes
@@ -309,8 +311,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
   const reference = <TMachine extends AnyStateMachine>(cell: Cell): DurableActor<TMachine> =>
     durableActor<TMachine>(cell, actorHost)
+  const closing = new AbortController()
+  // Each question that waits listens to it, and takes its listener back.
+  setMaxListeners(0, closing.signal)
   const ask = createAsk({
     clock,
+    closing: closing.signal,
     async find(id) {
       const cell = await find(id)
       if (cell === undefined) throw noActor(id)
@@ -334,7 +340,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onError,
     forks,
     get parked() {
-      return [...parked.values(), ...effects.list().flatMap(parkedEffect)]
+      return [...parked.values(), ...crashes.list(), ...effects.list().flatMap(parkedEffect)]
     },
     deadLetters: createDeadLetters({ store, clock, effects, post }),
     effects,
@@ -366,48 +372,23 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     send: (id, event, sendOptions) => offer(id, (cell) => cell.send(event, sendOptions)),
     ask,
+    revive: (id, by) => useExisting(id, (cell) => cell.revive(by)),
     sendOutcome: (id, event, sendOptions) => useExisting(id, (cell) => cell.sendOutcome(event, sendOptions)),
     async recover() {
+      await crashes.load(store)
       await effects.recover()
       await recover({ store, now: () => clock.now(), wake, sleepUntil: (dueAt) => sleepers.note(dueAt) })
     },
     async close() {
       sleepers.close()
       mailboxes.empty()
+      closing.abort(closed())
       await families.close()
       await effects.close()
       await refusals.flush()
       await snapshots?.close()
     },
   }
-}
-
-/** An effect that waits for a person, or for code. */
-function parkedEffect({ stream_id: id, state, reason }: ListedEffect): Parked[] {
-  if (state !== 'asked' && state !== 'unregistered') return []
-  const code = state === 'asked' ? 'EFFECT_IN_DOUBT' : 'EFFECT_UNREGISTERED'
-  return [{ id, code, reason: reason ?? '' }]
-}
-
-function assertId(id: unknown): void {
-  if (!isRootId(id)) throw invalidId(id, LONGEST_ID)
-}
-
-function isRootId(id: unknown): id is string {
-  return (
-    isRecordableName(id, LONGEST_ID) &&
-    !id.startsWith(DEFINITION_PREFIX) &&
-    !id.endsWith(REFUSED_SUFFIX) &&
-    !id.endsWith(FORK_SUFFIX) &&
-    !id.endsWith(DEAD_SUFFIX) &&
-    !id.endsWith(EFFECTS_SUFFIX) &&
-    !isChildAddress(id)
-  )
-}
-
-/** Children have longer names than roots. */
-function isRecordedId(id: unknown): id is string {
-  return isRecordableName(id) && (isRootId(id) || isChildAddress(id))
 }
 
 function assertSameMachine(cell: Cell, machine: DurableMachine): void {

@@ -202,7 +202,7 @@ export class Family implements Kin, Kinship {
     }
     const flight = cascade.isEmpty ? this.#flights.last : this.#depart(cascade)
     if (outcome.kind === 'accepted') {
-      flight?.await(new Sender(answer, outcome.state.version))
+      flight?.await(new Sender(answer, outcome))
       return
     }
     const refused = { event: canonical.event, options, outcome, landed: flight?.landed() }

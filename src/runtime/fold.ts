@@ -10,6 +10,8 @@ import { CHILD_FIELD, READS_FIELD, REFS_FIELD, TIMER_FIELD } from './canonical.t
 import type { CellState, ChildRecord, ParentLink, TimerRecord } from './cell-state.ts'
 import { isChildAddress } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
+import type { FoldEnvelope } from './fold-envelope.ts'
+import { CRASH_FIELD, isSupervision, passedOver, supervise } from './fold-supervision.ts'
 import { FoldScope, type LiveSelf, type Reads } from './fold-scope.ts'
 import { unpackState, type PackedState } from './packed-state.ts'
 import { settle, type Accepted } from './step-effects.ts'
@@ -17,15 +19,7 @@ import type { Step } from './step.ts'
 import { whyNot, type WhyNot } from './why-not.ts'
 
 export type { CellState } from './cell-state.ts'
-
-/** One recorded input, as the fold takes it. Version 1 starts the machine with `event.input`. */
-export type FoldEnvelope = {
-  readonly version: number
-  /** Milliseconds since the epoch; due times are counted from it. */
-  readonly time: number
-  readonly eventId: string
-  readonly event: AnyEventObject
-}
+export type { FoldEnvelope } from './fold-envelope.ts'
 
 export type FoldOutcome = Accepted | WhyNot
 
@@ -106,6 +100,7 @@ function firstSnapshot({ machine, scope }: FoldContext, input: unknown): AnyMach
 
 function foldNext(at: FoldContext, state: CellState, envelope: FoldEnvelope): FoldOutcome {
   const { snapshot } = state
+  if (isSupervision(envelope.event.type)) return supervise({ streamId: at.streamId, state, envelope })
   if (snapshot.status !== 'active')
     return { kind: 'ignored', reason: `the actor is ${ENDED[snapshot.status]}` }
   const { event: recorded } = envelope
@@ -115,6 +110,10 @@ function foldNext(at: FoldContext, state: CellState, envelope: FoldEnvelope): Fo
   const ended = childKey === undefined ? undefined : state.children.get(childKey as string)
   if ((timerKey !== undefined && fired === undefined) || (childKey !== undefined && ended === undefined)) {
     return { kind: 'ignored', reason: `"${recorded.type}" comes from a timer or child that is no more` }
+  }
+  if (recorded[CRASH_FIELD] !== undefined) {
+    const passed = { ...passedOver(state, fired, ended), version: envelope.version }
+    return { kind: 'accepted', state: passed, effects: [] }
   }
   if (fired?.childKey !== undefined || fired?.address !== undefined) {
     return deliver(at, state, { envelope, taken: { snapshot, fired } })
@@ -218,8 +217,14 @@ function accept(at: FoldContext, before: CellState, { envelope, taken }: Took): 
     ended,
     thrown,
   }
-  const settled = counted(before, step)
+  const settled = kept(before, counted(before, step), taken)
   return reads === undefined ? settled : { ...settled, reads }
+}
+
+/** A crashed actor can be revived from the state before its last event. */
+function kept(before: CellState, settled: Accepted, { fired, ended }: Taken): Accepted {
+  if (settled.state.snapshot.status !== 'error' || before.version === 0) return settled
+  return { ...settled, state: { ...settled.state, before: passedOver(before, fired, ended) } }
 }
 
 function counted(before: CellState, step: Step): Accepted {

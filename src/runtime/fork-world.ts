@@ -37,7 +37,7 @@ function heldLogic(machine: DurableMachine): Logic {
   const actors = Object.fromEntries(names.map((name) => [name, INERT]))
   const original: AnyStateMachine = machine.original.provide({ actors } as never)
   // Prepared anew, since what holds it back is put into the machine itself.
-  const { foldable } = durableMachine(machine.original, { ...machine.policies })
+  const { foldable } = durableMachine(machine.original)
   holdActions(foldable)
   return { original, foldable }
 }

@@ -11,7 +11,7 @@ import { packValue, Unpackable, unpackValue, type PackRefs } from './packed-valu
 import { isDurable, RemoteRef } from './remote-ref.ts'
 
 /** Changes when what is packed does: older ones are then not read any more. */
-export const PACKED_FORMAT = 1
+export const PACKED_FORMAT = 2
 
 /** One of the machine's own children: those that run, and those that have ended and that it has not let go of. */
 type PackedChild = {
@@ -24,7 +24,12 @@ type PackedChild = {
   readonly known: unknown
   readonly durable: boolean
   /** The rest of its record, if it runs. */
-  readonly running: { readonly key: string; readonly cause: string; readonly input: unknown } | null
+  readonly running: {
+    readonly key: string
+    readonly cause: string
+    readonly input: unknown
+    readonly restarts: readonly number[] | null
+  } | null
 }
 
 export type PackedState = {
@@ -77,7 +82,14 @@ export function packState({ snapshot, children, timers, booked, link }: CellStat
         address,
         known: pack(ref.getSnapshot()),
         durable: isDurable(ref),
-        running: record ? { key: record.key, cause: record.cause, input: pack(record.input) } : null,
+        running: record
+          ? {
+              key: record.key,
+              cause: record.cause,
+              input: pack(record.input),
+              restarts: record.restarts ?? null,
+            }
+          : null,
       },
     ]
   })
@@ -147,8 +159,9 @@ export function unpackState(
       if (child.running === null) continue
       const { id, src, durable, address } = child
       const syncSnapshot = child.syncSnapshot === true
-      const { key, cause, input } = child.running
-      records.set(key, { id, src, input: unpack(input), key, cause, durable, address, syncSnapshot, ref })
+      const { key, cause, input, restarts } = child.running
+      const record = { id, src, input: unpack(input), key, cause, durable, address, syncSnapshot, ref }
+      records.set(key, restarts === null ? record : { ...record, restarts })
     }
     const timers = packed.timers.map((timer) => unpack(timer) as TimerRecord)
     const rest = {

@@ -48,23 +48,47 @@ export type EffectPolicy<TMachine extends AnyStateMachine = AnyStateMachine> =
     })
   | (Timed & { readonly policy: 'ask' })
 
+/** How many crashes are taken care of within a time; the one after them escalates. */
+export type CrashBudget = {
+  /** Default 3. */
+  readonly max?: number
+  /** In ms; default 60,000. */
+  readonly withinMs?: number
+}
+
 /** What becomes of a child. */
 export type ActorPolicy = Timed & {
   /** For a promise, callback or observable: a failure is tried again before the machine hears of it. Default never. */
   readonly retries?: RetryPolicy
+  /**
+   * For a child with a stream of its own that crashes: its parent hears of the error, as in XState (`escalate`, the
+   * default); it begins anew as a new stream with its first input (`restart`); it passes over the event and goes on
+   * (`resume`); or it ends, and its parent is not told (`stop`).
+   */
+  readonly onCrash?: 'escalate' | 'restart' | 'resume' | 'stop'
+  readonly budget?: CrashBudget
 }
 
 export type MachinePolicies = {
   /** By the action's name; actions that are not named here run at most once. */
   readonly effects?: { readonly [action: string]: EffectPolicy }
+  /** Whether a `restart` is that of the child alone (default), or of all children of the machine. */
+  readonly strategy?: 'one-for-one' | 'all-for-one'
   /** How many events from outside may wait for one actor; default that of the runtime. */
   readonly mailboxLimit?: number
   /** By the name of the child's logic in `setup({ actors })`. */
   readonly actors?: { readonly [src: string]: ActorPolicy & MachinePolicies }
 }
 
+/** Those of a machine whose actors are roots. */
+export type RootPolicies = MachinePolicies & {
+  /** After a crash it waits for a person (`park`, the default), or passes over the event and goes on (`resume`). */
+  readonly onCrash?: 'park' | 'resume'
+  readonly budget?: CrashBudget
+}
+
 /** The same, for the actions that this machine has. */
-type PoliciesFor<TMachine extends AnyStateMachine> = Omit<MachinePolicies, 'effects'> & {
+type PoliciesFor<TMachine extends AnyStateMachine> = Omit<RootPolicies, 'effects'> & {
   readonly effects?: { readonly [TName in ActionNames<TMachine>]?: EffectPolicy<TMachine> }
 }
 
@@ -89,7 +113,7 @@ type ActionNames<TMachine> =
     : string
 
 /** A machine with its policies, as `createRuntime({ machines })` takes it. */
-export type MachineWithPolicies = MachinePolicies & { readonly machine: AnyStateMachine }
+export type MachineWithPolicies = RootPolicies & { readonly machine: AnyStateMachine }
 
 /**
  * Declares which named actions of a machine are owed, what its children are given, and what happens when it crashes.
@@ -100,7 +124,7 @@ export function withPolicies<TMachine extends AnyStateMachine>(
   machine: TMachine,
   policies: PoliciesFor<TMachine>,
 ): MachineWithPolicies {
-  return { ...(policies as MachinePolicies), machine }
+  return { ...(policies as RootPolicies), machine }
 }
 
 /** The machine and its policies, however it was registered. */
@@ -138,7 +162,13 @@ const effectSchema = z.union([
   z.strictObject({ ...timed, policy: z.literal('ask') }),
 ])
 
+const budgetSchema = z.strictObject({
+  max: z.number().int().nonnegative().optional(),
+  withinMs: z.number().positive().optional(),
+})
+
 const policiesSchema = z.strictObject({
+  strategy: z.enum(['one-for-one', 'all-for-one']).optional(),
   mailboxLimit: z.number().int().positive().optional(),
   effects: z.record(z.string(), effectSchema).optional(),
   get actors() {
@@ -146,11 +176,21 @@ const policiesSchema = z.strictObject({
   },
 })
 
-const actorSchema = policiesSchema.extend({ ...timed, retries: retriesSchema.optional() })
+const actorSchema = policiesSchema.extend({
+  ...timed,
+  retries: retriesSchema.optional(),
+  onCrash: z.enum(['escalate', 'restart', 'resume', 'stop']).optional(),
+  budget: budgetSchema.optional(),
+})
+
+const rootSchema = policiesSchema.extend({
+  onCrash: z.enum(['park', 'resume']).optional(),
+  budget: budgetSchema.optional(),
+})
 
 /** @throws RuntimeError `INPUT_INVALID`, with the path of what is wrong */
-export function assertPolicies(policies: MachinePolicies, machineId: string): void {
-  const result = policiesSchema.safeParse(policies)
+export function assertPolicies(policies: RootPolicies, machineId: string): void {
+  const result = rootSchema.safeParse(policies)
   if (result.success) return
   const issue = result.error.issues[0]
   throw badPolicy(machineId, issue?.path.map(String).join('.') ?? '', issue?.message ?? 'unknown trouble')

@@ -1,19 +1,27 @@
 /** A sender who waits for its event to come to disk, as one of those who wait for a turn. */
 import type { Waiter } from './flights.ts'
 import type { Answer } from './receipt.ts'
+import type { Accepted } from './step-effects.ts'
 
 export class Sender implements Waiter {
   readonly #answer: Answer
   readonly #version: number
+  readonly #crashed: string | undefined
 
-  /** `version`: the one that its event has if it comes to disk. */
-  constructor(answer: Answer, version: number) {
+  /** `outcome`: what comes of its event if that comes to disk. */
+  constructor(answer: Answer, { state, crashed }: Accepted) {
     this.#answer = answer
-    this.#version = version
+    this.#version = state.version
+    this.#crashed = crashed
   }
 
   land(): void {
-    this.#answer.give({ accepted: true, version: this.#version })
+    if (this.#crashed === undefined) {
+      this.#answer.give({ accepted: true, version: this.#version })
+      return
+    }
+    const reason = `the machine crashed on it, and goes on from before: ${this.#crashed}`
+    this.#answer.give({ accepted: false, version: this.#version, reason })
   }
 
   lose(error: unknown): void {

@@ -97,6 +97,8 @@ export class SnapshotKeeper {
 
   /** Saves in its own time; `last`: the event that led to `state`. Returns whether it is taken on. */
   save(cell: Keepable, state: CellState, last: Last): boolean {
+    // What a crashed actor goes on from is not packed.
+    if (state.before !== undefined) return true
     const machine = this.#nameOf(cell.machine)
     if (machine === undefined || this.#failed || this.#waiting >= MAX_WAITING) return false
     const packed = this.#packed(cell, state)

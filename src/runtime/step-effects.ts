@@ -18,6 +18,8 @@ export type Accepted = {
   readonly kind: 'accepted'
   readonly state: CellState
   readonly effects: readonly Effect[]
+  /** Why the machine does not take the event: it crashed on it, and passes over it. */
+  readonly crashed?: string
   /** What the machine asked the system for outside of its own children, and what it was told. */
   readonly reads?: Readonly<Record<string, RecordedRef | null>> | undefined
 }

@@ -5,6 +5,7 @@ import type { StreamAppend } from '../../eventstore/event-store.ts'
 import { actorEntry } from './actor-index.ts'
 import { payloadOf, type CanonicalEvent } from './canonical.ts'
 import type { CellState, Effect } from './cell-state.ts'
+import { crashEntry } from './crashes.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import type { Folder } from './fold.ts'
 import type { Mail } from './mail.ts'
@@ -22,6 +23,8 @@ export interface Member {
   part: Part | undefined
   mail: Mail[] | undefined
   busy: boolean
+  /** When it passed over events that it crashed on. */
+  crashes: number[] | undefined
   /** The version of its latest snapshot. */
   kept: number
   publish(act: Act): void
@@ -90,6 +93,8 @@ export function recordsOf({ cell, before, steps }: Part, time: number, entries: 
   })
   const after = steps.at(-1)?.state
   if (before === undefined && machine.isIndexed) entries.push(actorEntry(machine.name, id))
+  const crash = after && crashEntry(id, before, after)
+  if (crash !== undefined) entries.push(crash)
   if (after !== undefined && owesAnything(before, after)) entries.push(...owedEntries(id, before, after))
   return { stream_id: id, events, expectedVersion: before?.version ?? 'no_stream' }
 }
