@@ -78,6 +78,7 @@ test('the main entry point exports these names', () => {
       "type At",
       "type Ask",
       "type AskOptions",
+      "type At",
       "type BackgroundAgentResult",
       "type BacklogItem",
       "type Blame",

@@ -110,9 +110,9 @@ export class Effects {
     this.#track(this.#take(this.#add(owed), action))
   }
 
-  /** Takes up what is owed on disk, by all actors or by one; what is there already is left alone. */
-  async recover(streamId?: string): Promise<void> {
-    const found = await readOwedEffects(this.#host.store, streamId)
+  /** Takes up what is owed on disk, by all actors or by one family; what is there already is left alone. */
+  async recover(root?: string): Promise<void> {
+    const found = await readOwedEffects(this.#host.store, root)
     for (const owed of found) if (!this.#items.has(owed.key)) this.#schedule(this.#add(owed))
   }
 

@@ -9,7 +9,7 @@
  * I3. Those who watch an actor go on watching it when its cell is replaced.
  */
 import { setMaxListeners } from 'node:events'
-import type { AnyStateMachine, InputFrom } from 'xstate'
+import type { AnyStateMachine } from 'xstate'
 import { createEventIds } from '../../eventstore/event-id.ts'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { assertId, isRecordedId } from './actor-id.ts'
@@ -42,6 +42,7 @@ import { firstDue } from './family-rest.ts'
 import { FamilyRegistry } from './family-registry.ts'
 import { Mailboxes } from './mailbox.ts'
 import { SnapshotKeeper } from './snapshot-keeper.ts'
+import type { SpawnOptions } from './spawn-options.ts'
 import { parkedEffect, type Parked } from './parked.ts'
 import { asRegistered, type MachineWithPolicies } from './policies.ts'
 import { recover } from './recovery.ts'
@@ -53,19 +54,6 @@ import { isEndOfStore, notWoken } from './store-end.ts'
 
 /** How many actors stay in memory by default. */
 const MAX_RESIDENT = 10_000
-
-export type SpawnOptions<TMachine extends AnyStateMachine> = {
-  readonly id: string
-  /** What to do if the stream exists: wake and return it (default), or throw `ACTOR_EXISTS`. */
-  readonly ifExists?: 'get' | 'error'
-  /** Type of the stream's first event; default `actor.created`. */
-  readonly createdAs?: string
-  /** What all its events belong to; default its own id. */
-  readonly correlationId?: string
-  readonly source?: string
-} & (undefined extends InputFrom<TMachine>
-  ? { readonly input?: InputFrom<TMachine> }
-  : { readonly input: InputFrom<TMachine> })
 
 export type FoundActor = {
   readonly machine: string
@@ -233,7 +221,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     // A stream that belongs to no machine is no actor.
     if (head === undefined || head.machine === '') return undefined
     const machine = [...machines.values()].find(({ label }) => label === head.machine)
-    if (machine === undefined) throw unknownMachine(id, head.machine, labelsOf(machines))
+    if (machine === undefined)
+      throw unknownMachine(
+        id,
+        head.machine,
+        Array.from(machines.values(), ({ label }) => label),
+      )
     const world = await forks.worldOf(id, { machine, host })
     const family = new Family(id, world.machine, world.host)
     await family.load()
@@ -394,8 +387,4 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 function assertSameMachine(cell: Cell, machine: DurableMachine): void {
   if (cell.machine.name === machine.name) return
   throw machineMismatch(cell.id, { has: cell.machine.label, asked: machine.label })
-}
-
-function labelsOf(machines: ReadonlyMap<string, DurableMachine>): string[] {
-  return Array.from(machines.values(), ({ label }) => label)
 }

@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { NewEvent, RecordedEvent } from '../../eventstore/event.ts'
 import { CHILD_FIELD, eventOf, payloadOf, READS_FIELD, REFS_FIELD, TIMER_FIELD } from './canonical.ts'
 import type { CellState, ParentLink } from './cell-state.ts'
+import { isSupervision } from './fold-supervision.ts'
 import { BIRTH } from './mail.ts'
 
 /** The engine's events that have a child's id in their type. */
@@ -78,6 +79,11 @@ export class ForkNames {
         id: this.own(id),
         key: this.own(key),
       }
+    }
+    if (isSupervision(event.type)) {
+      const { crashed, children } = event as { crashed?: unknown; children?: unknown }
+      if (typeof crashed === 'string') renamed['crashed'] = this.own(crashed)
+      if (Array.isArray(children)) renamed['children'] = children.map((key) => this.own(String(key)))
     }
     const [, prefix, child] = ABOUT_A_CHILD.exec(event.type) ?? []
     if (prefix === undefined || child === undefined) return renamed

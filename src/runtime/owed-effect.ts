@@ -9,6 +9,7 @@ import type { JsonValue, NewEvent } from '../../eventstore/event.ts'
 import { copyAsJson } from '../../eventstore/payload.ts'
 import { withAddresses } from './actor-refs.ts'
 import type { ChildRecord, RawAction } from './cell-state.ts'
+import { rootOf } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { textOf } from './runtime-error.ts'
 import type { Act, Part } from './turn.ts'
@@ -151,16 +152,16 @@ export function leafFailed(
   return { stream_id: `${at.streamId}${EFFECTS_SUFFIX}`, events: [event], expectedVersion: 'any' }
 }
 
-/** All that is owed, or what one actor owes; in the order in which it was intended. */
+/** All that is owed, or what one family owes; in the order in which it was intended. */
 export async function readOwedEffects(
   store: Pick<EventStore, 'entries'>,
-  streamId?: string,
+  root?: string,
 ): Promise<OwedEffect[]> {
   const owed: OwedEffect[] = []
-  for await (const { value } of store.entries(streamId === undefined ? EFFECT : `${EFFECT}${streamId}/`)) {
+  for await (const { value } of store.entries(`${EFFECT}${root ?? ''}`)) {
     const effect = value as OwedEffect
-    // Another stream's id may begin with this one's.
-    if (streamId === undefined || effect.stream_id === streamId) owed.push(effect)
+    // Another root's id may begin with this one's.
+    if (root === undefined || rootOf(effect.stream_id) === root) owed.push(effect)
   }
   return owed.sort((a, b) => (a.cause === b.cause ? numberOf(a) - numberOf(b) : a.cause < b.cause ? -1 : 1))
 }

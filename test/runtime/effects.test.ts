@@ -1,6 +1,6 @@
 /** Declared actions are owed until their outcome is on disk: run after the append, again by their policy, once if they succeed. */
 import { describe, expect, test } from 'vitest'
-import { assign, createActor, enqueueActions, setup, type AnyEventObject } from 'xstate'
+import { assign, createActor, enqueueActions, sendTo, setup, type AnyEventObject } from 'xstate'
 import { createMemoryEventStore } from '../../eventstore/index.ts'
 import {
   effectOf,
@@ -655,6 +655,25 @@ test('the effects of a paused fork are held back, and run under a key of its own
   await until(() => bank.calls.length === 2, 'the effect of the fork')
   expect(bank.calls[1]).toMatchObject({ params: { amount: 5 }, context: { paid: 12 } })
   expect(bank.keys[1]).toMatch(/^o-2:3:/)
+})
+
+test('the effects of a fork’s children run when it is let go', async () => {
+  const bank = new Bank()
+  const shop = setup({ actors: { order: bank.machine() } }).createMachine({
+    id: 'shop',
+    invoke: { src: 'order', id: 'order' },
+    on: { buy: { actions: sendTo('order', { type: 'pay', amount: 4 }) } },
+  })
+  const registered = withPolicies(shop, { actors: { order: { effects: { charge: {} } } } })
+  const engine = await openEngine({ machines: [registered] })
+  await engine.spawn(shop, { id: 's-1' })
+  await engine.forks.fork({ id: 's-1', at: 'last', newId: 's-2', paused: true })
+  await (await engine.get(shop, 's-2'))?.send({ type: 'buy' })
+  await rest()
+  expect(bank.calls).toEqual([])
+  await engine.forks.resume('s-2')
+  await until(() => bank.calls.length === 1, 'the effect of the child')
+  expect(bank.keys[0]).toMatch(/^s-2:/)
 })
 
 describe('policies that are wrong are refused before anything is written', () => {

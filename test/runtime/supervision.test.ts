@@ -180,6 +180,20 @@ describe('a child that crashes', () => {
     expect(same && told(same)).toEqual(['c1', 'c2'])
   })
 
+  test('is restarted in a fork as well, under names of its own', async () => {
+    const { engine, tell } = await family({ onCrash: 'restart' }, { strategy: 'all-for-one' })
+    await tell('a', 'crash')
+    await tell('a', 'add')
+    await engine.forks.fork({ id: 'p', at: 'last', newId: 'p2', paused: true })
+    await engine.forks.resume('p2')
+    const fork = await engine.get(parent, 'p2')
+    for (const name of ['a', 'b', 'c']) await fork?.send({ type: 'to', name, what: 'add' } as never)
+    await rest()
+    expect(fork && told(fork)).toEqual(['a1', 'a2', 'b1', 'c1'])
+    await agrees(engine, parent, 'p2')
+    expect(engine.errors).toEqual([])
+  })
+
   test('gets what was due to it later, though it was restarted in between', async () => {
     const { clock, actor, tell } = await family({ onCrash: 'restart' })
     await tell('a', 'add', 500)
