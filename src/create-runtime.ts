@@ -32,7 +32,7 @@ import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
 import { createEngine, type Engine } from './runtime/engine.ts'
 import type { SpawnOptions } from './runtime/spawn-options.ts'
 import type { Parked } from './runtime/parked.ts'
-import { asRegistered, type MachineWithPolicies } from './runtime/policies.ts'
+import type { MachineWithPolicies } from './runtime/policies.ts'
 import { RuntimeError } from './runtime/runtime-error.ts'
 import { isEndOfStore } from './runtime/store-end.ts'
 import { checkedInput } from './sessions/input.ts'
@@ -278,7 +278,7 @@ async function compose(parts: Parts): Promise<Runtime> {
         ? { accepted: false, version: 0, reason: `no actor "${id}"` }
         : found.actor.stop()
     },
-    ...createHistory({ engine, machines: machines.map((one) => asRegistered(one).machine), newId }),
+    ...createHistory({ engine, machines, newId }),
     run: async (fn) => {
       closing.signal.throwIfAborted()
       return runScoped(runtime, fn)

@@ -7,11 +7,12 @@ import { verifyLog, type VerifyLogOptions, type VerifyLogReport } from './query/
 import type { NewId } from './runtime/clock.ts'
 import type { Engine } from './runtime/engine.ts'
 import type { Fork } from './runtime/fork-copy.ts'
+import type { MachineWithPolicies } from './runtime/policies.ts'
 import { assertForkable } from './sessions/fork-guard.ts'
 
 export type VerifyOptions = Omit<VerifyLogOptions, 'machines'> & {
   /** Machines beside those of the runtime; one of the same name and version takes its place. */
-  readonly machines?: readonly AnyStateMachine[]
+  readonly machines?: readonly (AnyStateMachine | MachineWithPolicies)[]
 }
 
 export type ForkOptions = {
@@ -61,7 +62,7 @@ export interface History {
 export type HistoryHost = {
   readonly engine: Engine
   /** All that the engine knows. */
-  readonly machines: readonly AnyStateMachine[]
+  readonly machines: readonly (AnyStateMachine | MachineWithPolicies)[]
   readonly newId: NewId
 }
 

@@ -25,6 +25,9 @@ export type {
   MachinePolicies,
   MachineWithPolicies,
   RootPolicies,
+  MigratedState,
+  MigratingState,
+  VersionStep,
 } from './runtime/policies.ts'
 export type { RetryPolicy } from './runtime/retry-policy.ts'
 export { RuntimeError } from './runtime/runtime-error.ts'

@@ -34,6 +34,10 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/runtime/canonical.ts',
     'src/runtime/state-value.ts',
     'src/runtime/replay.ts',
+    // What a change of versions would do.
+    'src/runtime/migration.ts',
+    'src/runtime/child-address.ts',
+    'src/runtime/policies.ts',
     // What is owed on disk, also by forks that are paused.
     'src/runtime/owed.ts',
     'src/runtime/fork-hold.ts',

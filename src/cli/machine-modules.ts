@@ -2,9 +2,8 @@
 import { stat } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { AnyStateMachine } from 'xstate'
 import { withOurMachines } from '../query/our-machines.ts'
-import { knownMachines, type KnownMachines } from '../query/state-at.ts'
+import { knownMachines, type Given, type KnownMachines } from '../query/state-at.ts'
 import { CliError } from './cli-error.ts'
 
 /**
@@ -14,7 +13,7 @@ import { CliError } from './cli-error.ts'
  * @throws CliError `CLI_NOT_FOUND`, `CLI_USAGE`; RuntimeError `MACHINE_NOT_DURABLE`
  */
 export async function loadMachines(files: readonly string[], cwd: string): Promise<KnownMachines> {
-  const theirs = new Set<AnyStateMachine>()
+  const theirs = new Set<Given>()
   for (const file of files) for (const machine of await machinesOf(file, cwd)) theirs.add(machine)
   return withOurMachines(theirs)
 }
@@ -52,13 +51,17 @@ export async function locateMachine({
       if (index < 0) continue
       const local = name === 'default' ? 'machine' : name
       const statement = `import ${name === 'default' ? local : `{ ${local} }`} from ${from}`
-      return { statement, expression: Array.isArray(exported) ? `${local}[${index}]` : local }
+      const expression = Array.isArray(exported) ? `${local}[${index}]` : local
+      return {
+        statement,
+        expression: 'machine' in (list[index] as object) ? `${expression}.machine` : expression,
+      }
     }
   }
   return undefined
 }
 
-async function machinesOf(file: string, cwd: string): Promise<AnyStateMachine[]> {
+async function machinesOf(file: string, cwd: string): Promise<Given[]> {
   const path = resolve(cwd, file)
   const found = await stat(path).catch(() => undefined)
   if (found?.isFile() !== true) {
@@ -94,6 +97,8 @@ async function imported(path: string): Promise<Record<string, unknown>> {
   }
 }
 
-function isMachine(value: unknown): value is AnyStateMachine {
-  return typeof value === 'object' && value !== null && '__xstatenode' in value
+/** A machine, or one with its policies. */
+function isMachine(value: unknown): value is Given {
+  if (typeof value !== 'object' || value === null) return false
+  return '__xstatenode' in value || ('machine' in value && isMachine(value.machine))
 }

@@ -11,6 +11,8 @@ export type FoldedStep = { readonly record: RecordedEvent; readonly state: CellS
 export type FoldStepsOptions = {
   readonly streamId: string
   readonly machine: DurableMachine
+  /** By label, for what was decided before a migration. */
+  readonly machines?: ReadonlyMap<string, DurableMachine>
   /** The last version to fold. */
   readonly version: number
   readonly signal?: AbortSignal | undefined
@@ -23,13 +25,17 @@ export type FoldStepsOptions = {
  */
 export async function* foldSteps(
   store: Pick<EventStore, 'readStream'>,
-  { streamId, machine, version, signal }: FoldStepsOptions,
+  { streamId, machine, machines, version, signal }: FoldStepsOptions,
 ): AsyncGenerator<FoldedStep, void, undefined> {
-  const replayer = new Replayer(machine, streamId)
+  const replayers = new Map([[machine.label, new Replayer(machine, streamId)]])
   for await (const record of store.readStream(streamId, { toVersion: version, ...(signal && { signal }) })) {
-    const replayed = replayer.take(record)
+    const older = machines?.get(record.machine)
+    if (older !== undefined && !replayers.has(older.label))
+      replayers.set(older.label, new Replayer(older, streamId))
+    const replayed = replayers.get(record.machine)?.take(record)
+    if (replayed === undefined) continue
     if (replayed.kind === 'diverged') throw replayDiverged(replayed)
-    yield { record, state: replayed.state }
+    if (replayed.kind === 'agrees') yield { record, state: replayed.state }
   }
 }
 

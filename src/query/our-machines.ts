@@ -1,13 +1,12 @@
 /** The machines that every log may hold, sessions, runs, tool calls and the rest of ours, beside those of a user. */
-import type { AnyStateMachine } from 'xstate'
 import { OUR_MACHINES } from '../../machines/our-machines.ts'
-import { knownMachines, type KnownMachines } from './state-at.ts'
+import { knownMachines, type Given, type KnownMachines } from './state-at.ts'
 
 /**
  * A user's machine takes the place of ours of the same name and version.
  *
  * @throws RuntimeError `MACHINE_NOT_DURABLE`; QueryError `QUERY_MACHINE_INVALID`
  */
-export function withOurMachines(theirs: Iterable<AnyStateMachine>): KnownMachines {
+export function withOurMachines(theirs: Iterable<Given>): KnownMachines {
   return new Map([...knownMachines(OUR_MACHINES), ...knownMachines(theirs)])
 }

@@ -4,6 +4,7 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
 import type { CellState } from '../runtime/cell-state.ts'
 import { durableMachine, withDescendants, type DurableMachine } from '../runtime/durable-machine.ts'
+import { asRegistered, type MachineWithPolicies } from '../runtime/policies.ts'
 import { foldSteps, type FoldStepsOptions } from './fold-to.ts'
 import { jsonSafe } from './json-safe.ts'
 import { QueryError } from './query-error.ts'
@@ -11,11 +12,27 @@ import { QueryError } from './query-error.ts'
 /** The machines whose streams can be replayed, by label (`name@version`). */
 export type KnownMachines = ReadonlyMap<string, DurableMachine>
 
+/** A machine as it is registered. */
+export type Given = AnyStateMachine | MachineWithPolicies
+
 /** Prepares machines for replay. @throws RuntimeError `MACHINE_NOT_DURABLE`; QueryError `QUERY_MACHINE_INVALID` */
-export function knownMachines(machines: Iterable<AnyStateMachine>): KnownMachines {
+export function knownMachines(given: Iterable<Given>): KnownMachines {
   const known = new Map<string, DurableMachine>()
-  for (const machine of machines) {
-    const durable = durableMachine(machine)
+  const all = Array.from(given, asRegistered)
+  const older = new Map<string, DurableMachine>()
+  for (const { machine, ...policies } of all) {
+    // One that was given with its policies as well is meant like that.
+    if (
+      Object.keys(policies).length === 0 &&
+      all.some((one) => one.machine === machine && Object.keys(one).length > 1)
+    )
+      continue
+    const durable = durableMachine(machine, policies)
+    for (const one of withDescendants(durable)) {
+      for (const version of one.versions.values()) {
+        for (const each of withDescendants(version)) older.set(each.label, each)
+      }
+    }
     if (known.has(durable.label)) {
       throw new QueryError('QUERY_MACHINE_INVALID', {
         happened: `Two machines are called "${durable.label}".`,
@@ -26,7 +43,8 @@ export function knownMachines(machines: Iterable<AnyStateMachine>): KnownMachine
     // Its children have streams of their own, written under labels of their own.
     for (const one of withDescendants(durable)) known.set(one.label, one)
   }
-  return known
+  // The newest last: a name alone means that one.
+  return new Map([...[...older].filter(([label]) => !known.has(label)), ...known])
 }
 
 export type StateAt = {
@@ -75,10 +93,12 @@ export async function stateAt(
   if (!Number.isSafeInteger(version) || version < 1 || version > head.version) {
     throw noVersion(streamId, version, head.version)
   }
-  const machine = options.machines.get(head.machine)
+  const recorded = await readRecorded(store, streamId, version)
+  // Not always the last one's: a migration may have come between.
+  const machine = options.machines.get(recorded.record.machine)
   const replayed =
     machine === undefined
-      ? await readRecorded(store, streamId, version)
+      ? recorded
       : await replay(store, { streamId, version, machine, signal: options.signal })
   const { record, state } = replayed
   return {

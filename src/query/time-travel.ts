@@ -71,11 +71,19 @@ export async function replayTo(
   }
   let reached: FoldedStep | undefined
   let first: RecordedEvent | undefined
-  for await (const step of foldSteps(store, { streamId, machine, version, signal })) {
+  for await (const step of foldSteps(store, { streamId, machine, machines, version, signal })) {
     first ??= step.record
     if (isBeyond(step.record, target)) break
     reached = step
     if (onStep !== undefined) await onStep({ ...stateOf(step, head), event: step.record })
+  }
+  if ('version' in target && reached?.record.version !== version) {
+    for await (const { machine: label } of store.readStream(streamId, {
+      fromVersion: version,
+      toVersion: version,
+    })) {
+      throw notRegistered({ ...head, machine: label }, [...machines.keys()])
+    }
   }
   if (reached === undefined) throw notYet(streamId, first)
   return stateOf(reached, head)

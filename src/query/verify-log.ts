@@ -2,8 +2,10 @@
 import type { EventStore, StreamHead, VerifyReport } from '../../eventstore/event-store.ts'
 import type { JsonValue } from '../../eventstore/event.ts'
 import type { CellState } from '../runtime/cell-state.ts'
-import type { DurableMachine } from '../runtime/durable-machine.ts'
+import { isChildAddress } from '../runtime/child-address.ts'
+import { nameOf, type DurableMachine } from '../runtime/durable-machine.ts'
 import { pausedForks, storeOf } from '../runtime/fork-hold.ts'
+import { mayMove, planMigration } from '../runtime/migration.ts'
 import { compareOwed } from '../runtime/owed.ts'
 import { Replayer } from '../runtime/replay.ts'
 import { noStream, type KnownMachines } from './state-at.ts'
@@ -15,9 +17,10 @@ export type VerifyProblem = {
    * - `led_elsewhere`: it takes it, and ends up in another state.
    * - `threw`: its code throws where it did not.
    * - `owed`: every state agrees, and another set of leaves and timers is under way at the end.
+   * - `migration`: it was decided by another version of the machine, and cannot go on under today's.
    * - `damaged`: a record of the stream does not verify.
    */
-  readonly kind: 'damaged' | 'ignored' | 'led_elsewhere' | 'owed' | 'refused' | 'threw'
+  readonly kind: 'damaged' | 'ignored' | 'led_elsewhere' | 'migration' | 'owed' | 'refused' | 'threw'
   readonly stream_id: string
   /** `name@version` that the event was decided under. */
   readonly machine: string
@@ -90,6 +93,7 @@ export async function verifyLog(log: VerifiableLog, options: VerifyLogOptions): 
   if (streamId !== undefined && only === undefined) throw noStream(streamId)
   const integrity = only === undefined ? await log.verify({ ...(signal && { signal }) }) : null
   const paused = await pausedForks(log)
+  const latest = new Map(Array.from(machines.values(), (machine) => [machine.name, machine]))
   const problems: VerifyProblem[] = []
   const unfolded = new Map<string, { machine: string; streams: number; example: string }>()
   const count = { streams: 0, events: 0, problems: 0, archived: 0 }
@@ -100,14 +104,22 @@ export async function verifyLog(log: VerifiableLog, options: VerifyLogOptions): 
     // Plain facts are nobody's state.
     if (head.machine === '') continue
     const machine = machines.get(head.machine)
-    if (machine === undefined) {
+    const today = latest.get(nameOf(head.machine))
+    if (machine === undefined && today === undefined) {
       const known = unfolded.get(head.machine)
       if (known === undefined) {
         unfolded.set(head.machine, { machine: head.machine, streams: 1, example: head.stream_id })
       } else known.streams += 1
       continue
     }
-    const verdict = await verifyStream(log, { head, machine, paused, signal })
+    const checking = { head, machine, machines, paused, signal }
+    let verdict: Verdict =
+      machine === undefined ? { kind: 'good', events: 0 } : await verifyStream(log, { ...checking, machine })
+    // What becomes of a child is decided with its root.
+    const goesOn = today === undefined || isChildAddress(head.stream_id) || !mayMove(head.machine, today)
+    if (verdict.kind === 'good' && !goesOn) {
+      verdict = await verifyMigration(log, checking, today)
+    }
     if (verdict.kind === 'archived') count.archived += 1
     else {
       count.streams += 1
@@ -151,14 +163,17 @@ type Verdict =
 type Checking = {
   readonly head: StreamHead
   readonly machine: DurableMachine
+  readonly machines: KnownMachines
   readonly paused: ReadonlySet<string>
   readonly signal: AbortSignal | undefined
 }
 
 async function verifyStream(log: VerifiableLog, checking: Checking, look = 1): Promise<Verdict> {
-  const { head, machine, paused, signal } = checking
+  const { head, machine, machines, paused, signal } = checking
   const { stream_id, version: toVersion } = head
   const replayer = new Replayer(machine, stream_id)
+  /** Of the versions of the machine before the migrations. */
+  const before = new Map<string, Replayer>()
   let last: Pick<VerifyProblem, 'event_id' | 'event_type' | 'position' | 'version'> = {
     version: 0,
     position: 0,
@@ -181,10 +196,13 @@ async function verifyStream(log: VerifiableLog, checking: Checking, look = 1): P
   try {
     for await (const record of log.readStream(stream_id, { toVersion, ...(signal && { signal }) })) {
       const { version, position, event_type, event_id } = record
-      const replayed = replayer.take(record)
+      const older = record.machine === machine.label ? undefined : machines.get(record.machine)
+      if (older !== undefined && !before.has(older.label))
+        before.set(older.label, new Replayer(older, stream_id))
+      const replayed = (before.get(record.machine) ?? replayer).take(record)
       if (replayed.kind === 'diverged' && replayed.now === 'archived') return { kind: 'archived' }
       last = { version, position, event_type, event_id }
-      if (replayed.kind === 'agrees') continue
+      if (replayed.kind !== 'diverged') continue
       const { now: kind, expected, got, guard, reason } = replayed
       if (kind !== 'archived') return wrong({ kind, expected, got, guard, reason, machine: record.machine })
     }
@@ -210,6 +228,38 @@ async function verifyStream(log: VerifiableLog, checking: Checking, look = 1): P
     got,
     reason: `it owed ${listText(expected)}, and owes ${listText(got)} now`,
   })
+}
+
+/** Whether the actor would go on under today's version of its machine. Nothing is written. */
+async function verifyMigration(
+  log: VerifiableLog,
+  { head, paused }: Pick<Checking, 'head' | 'paused'>,
+  today: DurableMachine,
+): Promise<Verdict> {
+  const { stream_id, version, machine: label } = head
+  try {
+    const store = storeOf(log as EventStore, stream_id, paused)
+    await planMigration(store, { id: stream_id, machine: today }, 0)
+    return { kind: 'good', events: version }
+  } catch (error) {
+    const { code, message, details = {} } = error as { code?: string; message: string; details?: object }
+    if (code !== 'MIGRATION_MISSING' && code !== 'MIGRATION_INVALID') throw error
+    type Found = 'event_type' | 'expected' | 'got' | 'stream_id' | 'version'
+    const found = details as Partial<Pick<VerifyProblem, Found>>
+    const { event_type = '', expected = null, got = null } = found
+    const where = { version: found.version ?? version, position: 0, event_id: '' }
+    const problem = {
+      kind: 'migration',
+      stream_id: found.stream_id ?? stream_id,
+      machine: label,
+      ...where,
+      event_type,
+      expected,
+      got,
+      guard: null,
+    } as const
+    return { kind: 'wrong', events: version, problem: { ...problem, reason: message } }
+  }
 }
 
 async function owedOf(

@@ -15,6 +15,8 @@ export const CHILD_FIELD = 'xstate.child'
 export const REFS_FIELD = 'xstate.refs'
 /** This one keeps what a step was told when it asked the system for an actor. */
 export const READS_FIELD = 'xstate.reads'
+/** By this one an event says that it is a migration, and has the state that it leads to. */
+export const MIGRATION_FIELD = 'xstate.migration'
 
 const LONGEST_TYPE = 512
 

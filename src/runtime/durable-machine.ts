@@ -25,6 +25,8 @@ export type DurableMachine = {
   readonly compiled?: CompiledFold | undefined
   /** The logic of children that have streams of their own, by the name the machine has for it. */
   readonly children: ReadonlyMap<string, DurableMachine>
+  /** Older versions of it whose code was given, by version. */
+  readonly versions: ReadonlyMap<string, DurableMachine>
   /** What it was registered with. */
   readonly policies: RootPolicies | (ActorPolicy & MachinePolicies)
   /** What works but is better named, for the log. */
@@ -45,6 +47,27 @@ const MAX_MICROSTEPS = 10_000
 export function durableMachine(machine: AnyStateMachine, policies: RootPolicies = {}): DurableMachine {
   assertPolicies(policies, machine.id)
   return prepare(machine, { name: machine.id, policies, known: new Map() })
+}
+
+/** The version in a label, `name@version`. */
+export function versionOf(label: string): string {
+  return label.slice(label.lastIndexOf('@') + 1)
+}
+
+/** The name in a label, `name@version`. */
+export function nameOf(label: string): string {
+  return label.slice(0, label.lastIndexOf('@'))
+}
+
+/** Older code, under the name that today's has: that of a child is its place in its parent. */
+function olderVersions(policies: MachinePolicies, name: string): Map<string, DurableMachine> {
+  const versions = new Map<string, DurableMachine>()
+  for (const [version, { machine }] of Object.entries(policies.versions ?? {})) {
+    if (machine === undefined) continue
+    const older = prepare(machine, { name, policies: {}, known: new Map() })
+    versions.set(version, { ...older, label: `${name}@${version}` })
+  }
+  return versions
 }
 
 /** The machine and all that it may start, each once. */
@@ -81,6 +104,7 @@ function prepare(machine: AnyStateMachine, { name, policies, known }: Preparing)
     foldable,
     compiled,
     children,
+    versions: olderVersions(policies, name),
     policies,
     warnings,
   }
@@ -115,6 +139,7 @@ function prepareTransition(logic: AnyActorLogic, name: string): DurableMachine {
     original: machine,
     foldable: machine,
     children: none,
+    versions: none,
     policies: {},
     warnings: [],
   }

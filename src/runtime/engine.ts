@@ -23,7 +23,7 @@ import { Crashes } from './crashes.ts'
 import { createDeadLetters, type DeadLetters } from './dead-letter-desk.ts'
 import { recordDefinition } from './definition.ts'
 import { durableActor, type ActorHost, type DurableActor } from './durable-actor.ts'
-import { durableMachine, withDescendants, type DurableMachine } from './durable-machine.ts'
+import { durableMachine, nameOf, withDescendants, type DurableMachine } from './durable-machine.ts'
 import {
   actorExists,
   closed,
@@ -44,6 +44,7 @@ import { Mailboxes } from './mailbox.ts'
 import { SnapshotKeeper } from './snapshot-keeper.ts'
 import type { SpawnOptions } from './spawn-options.ts'
 import { parkedEffect, type Parked } from './parked.ts'
+import { mayMove, planMigration } from './migration.ts'
 import { asRegistered, type MachineWithPolicies } from './policies.ts'
 import { recover } from './recovery.ts'
 import { Sleepers } from './sleepers.ts'
@@ -220,7 +221,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const head = await store.head(id)
     // A stream that belongs to no machine is no actor.
     if (head === undefined || head.machine === '') return undefined
-    const machine = [...machines.values()].find(({ label }) => label === head.machine)
+    const machine = machines.get(nameOf(head.machine))
     if (machine === undefined)
       throw unknownMachine(
         id,
@@ -228,6 +229,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         Array.from(machines.values(), ({ label }) => label),
       )
     const world = await forks.worldOf(id, { machine, host })
+    if (mayMove(head.machine, machine)) {
+      const plan = await planMigration(world.host.store, { id, machine }, clock.now())
+      if (plan !== undefined) await world.host.store.appendBatch(plan)
+    }
     const family = new Family(id, world.machine, world.host)
     await family.load()
     for (const { id: one } of parked.values()) if (rootOf(one) === id) parked.delete(one)

@@ -6,7 +6,7 @@
  */
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate'
 import { withReferences } from './actor-refs.ts'
-import { CHILD_FIELD, READS_FIELD, REFS_FIELD, TIMER_FIELD } from './canonical.ts'
+import { CHILD_FIELD, MIGRATION_FIELD, READS_FIELD, REFS_FIELD, TIMER_FIELD } from './canonical.ts'
 import type { CellState, ChildRecord, ParentLink, TimerRecord } from './cell-state.ts'
 import { isChildAddress } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
@@ -20,6 +20,9 @@ import { whyNot, type WhyNot } from './why-not.ts'
 
 export type { CellState } from './cell-state.ts'
 export type { FoldEnvelope } from './fold-envelope.ts'
+
+/** What `actor.migrated` carries: the label that it was decided under before, and its state from here on. */
+export type Migration = { readonly from: string; readonly state: PackedState }
 
 export type FoldOutcome = Accepted | WhyNot
 
@@ -55,6 +58,10 @@ class StreamFolder implements Folder, FoldContext {
   }
 
   fold(state: CellState | undefined, envelope: FoldEnvelope): FoldOutcome {
+    const migration = envelope.event[MIGRATION_FIELD] as Migration | undefined
+    if (migration !== undefined) {
+      return { kind: 'accepted', state: this.restore(migration.state, envelope.version), effects: [] }
+    }
     const { scope } = this
     scope.begin(state, envelope.version, envelope.event[READS_FIELD] as Reads | undefined)
     try {

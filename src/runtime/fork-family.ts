@@ -102,6 +102,10 @@ async function readUntil(
       if (before.kind === 'diverged') throw doesNotReplay(before, address)
       const after = renamed.take({ ...record, ...event, stream_id: to } as RecordedEvent)
       if (after.kind === 'diverged') throw doesNotReplay(after, to)
+      events.push(event)
+      last = record
+      // What it was before a migration is in that.
+      if (before.kind === 'older' || after.kind === 'older') continue
       names.learn(before.state, after.state)
       for (const { durable, address: child, src } of before.state.children.values()) {
         const childMachine = logic.children.get(src)
@@ -109,8 +113,6 @@ async function readUntil(
           members.set(child, { to: names.own(child), machine: childMachine })
         }
       }
-      events.push(event)
-      last = record
     }
     if (last === undefined || original.state === undefined || renamed.state === undefined) {
       if (address === id) throw noActor(id)

@@ -2,9 +2,18 @@
 import type { AnyEventObject } from 'xstate'
 import { v7 as uuidv7 } from 'uuid'
 import type { NewEvent, RecordedEvent } from '../../eventstore/event.ts'
-import { CHILD_FIELD, eventOf, payloadOf, READS_FIELD, REFS_FIELD, TIMER_FIELD } from './canonical.ts'
+import {
+  CHILD_FIELD,
+  MIGRATION_FIELD,
+  eventOf,
+  payloadOf,
+  READS_FIELD,
+  REFS_FIELD,
+  TIMER_FIELD,
+} from './canonical.ts'
 import type { CellState, ParentLink } from './cell-state.ts'
 import { isSupervision } from './fold-supervision.ts'
+import type { Migration } from './fold.ts'
 import { BIRTH } from './mail.ts'
 
 /** The engine's events that have a child's id in their type. */
@@ -65,20 +74,18 @@ export class ForkNames {
 
   #input(event: AnyEventObject): AnyEventObject {
     const hasRefs =
-      event[REFS_FIELD] === true || event[READS_FIELD] !== undefined || event.type.startsWith('xstate.')
+      event[MIGRATION_FIELD] !== undefined ||
+      event[REFS_FIELD] === true ||
+      event[READS_FIELD] !== undefined ||
+      event.type.startsWith('xstate.')
     const renamed: AnyEventObject = hasRefs ? (this.#references(event) as AnyEventObject) : { ...event }
     for (const field of [TIMER_FIELD, CHILD_FIELD]) {
       if (typeof renamed[field] === 'string') renamed[field] = this.own(renamed[field])
     }
+    if (event[MIGRATION_FIELD] !== undefined)
+      renamed[MIGRATION_FIELD] = this.#migration(renamed[MIGRATION_FIELD] as Migration)
     if (event.type === BIRTH && typeof event['parent'] === 'object') {
-      const { streamId, name, id, key, ...link } = event['parent'] as ParentLink
-      renamed['parent'] = {
-        ...link,
-        streamId: this.own(streamId),
-        name: this.own(name),
-        id: this.own(id),
-        key: this.own(key),
-      }
+      renamed['parent'] = this.#link(event['parent'] as ParentLink)
     }
     if (isSupervision(event.type)) {
       const { crashed, children } = event as { crashed?: unknown; children?: unknown }
@@ -90,6 +97,34 @@ export class ForkNames {
     renamed.type = `${prefix}${this.own(child)}`
     if (typeof renamed['actorId'] === 'string') renamed['actorId'] = this.own(renamed['actorId'])
     return renamed
+  }
+
+  /** A state as it was packed: the names in it that the engine made. */
+  #migration({ from, state }: Migration): Migration {
+    const children = state.children.map(({ running, ...child }) => ({
+      ...child,
+      id: this.own(child.id),
+      address: this.own(child.address),
+      running: running && { ...running, key: this.own(running.key) },
+    }))
+    const timers = state.timers.map((timer) => {
+      const { key, id, ...rest } = timer as { key: string; id: string; childKey?: unknown; address?: unknown }
+      const renamed = { ...rest, id: this.own(id), key: this.own(key) }
+      for (const name of ['childKey', 'address'] as const) {
+        if (typeof renamed[name] === 'string') renamed[name] = this.own(renamed[name])
+      }
+      return renamed
+    })
+    const running = state.running.map((key) => this.own(key))
+    return {
+      from,
+      state: { ...state, children, timers, running, link: state.link && this.#link(state.link) },
+    }
+  }
+
+  #link({ streamId, name, id, key, ...link }: ParentLink): ParentLink {
+    const own = { streamId: this.own(streamId), name: this.own(name), id: this.own(id), key: this.own(key) }
+    return { ...link, ...own }
   }
 
   /** References to actors, as they are recorded. */

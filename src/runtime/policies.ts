@@ -69,7 +69,27 @@ export type ActorPolicy = Timed & {
   readonly budget?: CrashBudget
 }
 
+/** The state of an actor at a change of versions, as its machine knows it. */
+export type MigratingState = { readonly value: unknown; readonly context: unknown }
+
+export type MigratedState = MigratingState & {
+  /** New names for children, and for timers and their events, such as `xstate.after.1000.order.waiting`. */
+  readonly rename?: Readonly<Record<string, string>>
+  /** Ids of promises, callbacks, observables and timers that do not go on. */
+  readonly drop?: readonly string[]
+}
+
+/** An older version of a machine. */
+export type VersionStep = {
+  /** The machine as it was; without it, today's must replay what the old one decided. */
+  readonly machine?: AnyStateMachine
+  /** From the state of this version to that of the next one; default as it is. */
+  readonly migrate?: (state: never) => MigratedState
+}
+
 export type MachinePolicies = {
+  /** Older versions of the machine, the oldest first, by version. */
+  readonly versions?: { readonly [version: string]: VersionStep }
   /** By the action's name; actions that are not named here run at most once. */
   readonly effects?: { readonly [action: string]: EffectPolicy }
   /** Whether a `restart` is that of the child alone (default), or of all children of the machine. */
@@ -167,9 +187,20 @@ const budgetSchema = z.strictObject({
   withinMs: z.number().positive().optional(),
 })
 
+const versionSchema = z.strictObject({
+  machine: z
+    .custom(
+      (value) => typeof value === 'object' && value !== null && '__xstatenode' in value,
+      'expected a machine',
+    )
+    .optional(),
+  migrate: z.custom((value) => typeof value === 'function', 'expected a function').optional(),
+})
+
 const policiesSchema = z.strictObject({
   strategy: z.enum(['one-for-one', 'all-for-one']).optional(),
   mailboxLimit: z.number().int().positive().optional(),
+  versions: z.record(z.string(), versionSchema).optional(),
   effects: z.record(z.string(), effectSchema).optional(),
   get actors() {
     return z.record(z.string(), actorSchema).optional()

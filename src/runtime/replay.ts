@@ -7,7 +7,7 @@
  * I1. After a divergence nothing more is folded.
  */
 import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
-import { eventOf } from './canonical.ts'
+import { eventOf, MIGRATION_FIELD } from './canonical.ts'
 import type { CellState } from './cell-state.ts'
 import { isChildAddress } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
@@ -31,14 +31,26 @@ export type Divergence = {
   readonly cause?: unknown
 }
 
-export type ReplayFrom = { readonly folder?: Folder; readonly state?: CellState | undefined }
+export type ReplayFrom = {
+  readonly folder?: Folder
+  readonly state?: CellState | undefined
+  /** Under which label the events are that it replays; default the machine's own. */
+  readonly label?: string
+}
 
-export type Replayed = { readonly kind: 'agrees'; readonly state: CellState } | Divergence
+export type Replayed =
+  | { readonly kind: 'agrees'; readonly state: CellState }
+  /** It was decided by another version of the machine, before a migration: that is not for this one to say. */
+  | { readonly kind: 'older' }
+  | Divergence
+
+const OLDER: Replayed = { kind: 'older' }
 
 /** Replays one stream, event by event, in the order of versions. */
 export class Replayer {
   readonly #folder: Folder
   readonly #isChild: boolean
+  readonly #label: string
   #state: CellState | undefined
   #divergence: Divergence | undefined
 
@@ -46,6 +58,7 @@ export class Replayer {
   constructor(machine: DurableMachine, streamId: string, from: ReplayFrom = {}) {
     this.#folder = from.folder ?? createFolder(machine, streamId)
     this.#state = from.state
+    this.#label = from.label ?? machine.label
     this.#isChild = isChildAddress(streamId)
   }
 
@@ -56,14 +69,16 @@ export class Replayer {
 
   take(record: RecordedEvent): Replayed {
     if (this.#divergence !== undefined) return this.#divergence
+    if (record.machine !== this.#label) return OLDER
     const replayed = this.#take(record)
     if (replayed.kind === 'diverged') this.#divergence = replayed
-    else this.#state = replayed.state
+    else if (replayed.kind === 'agrees') this.#state = replayed.state
     return replayed
   }
 
   #take(record: RecordedEvent): Replayed {
-    if (record.version !== (this.#state?.version ?? 0) + 1) {
+    const isMigration = MIGRATION_FIELD in (record.payload as object)
+    if (!isMigration && record.version !== (this.#state?.version ?? 0) + 1) {
       return this.#diverged(record, { now: 'archived', reason: 'the events before it are archived' })
     }
     let outcome: FoldOutcome

@@ -274,7 +274,7 @@ class Durable {
     const replayer = new Replayer(machine, ID)
     for await (const record of this.#store.readStream(ID)) {
       const replayed = replayer.take(record)
-      if (replayed.kind === 'diverged') throw new Error(replayed.reason)
+      if (replayed.kind !== 'agrees') throw new Error('does not replay')
       const folded = stateOf(replayed.state.snapshot)
       deepStrictEqual(folded, this.#published.get(record.version) ?? folded)
     }
