@@ -127,6 +127,8 @@ test('the main entry point exports these names', () => {
       "type MachinePolicies",
       "type MachineWithPolicies",
       "type Message",
+      "type MigratedState",
+      "type MigratingState",
       "type ModelPrice",
       "type NamedHook",
       "type NewId",
@@ -187,6 +189,7 @@ test('the main entry point exports these names', () => {
       "type VerifyOptions",
       "type VerifyProblem",
       "type VerifyProgress",
+      "type VersionStep",
       "waitForBackgroundAgent",
       "withPolicies",
     ]
