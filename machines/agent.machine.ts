@@ -43,6 +43,8 @@ export type AgentInput = SessionInput & {
   readonly owner_id: string
   readonly input: unknown
   readonly deadline_ms: number
+  /** Who comes first in the queue; default `normal`. */
+  readonly priority?: 'critical' | 'high' | 'normal' | 'low'
 }
 
 export type AgentOutcome =
@@ -58,6 +60,7 @@ export type AgentContext = SessionRecord & {
   readonly owner_id: string
   readonly input: unknown
   readonly deadline_ms: number
+  readonly priority: NonNullable<AgentInput['priority']>
   readonly steps: number
   /** How often the handler was begun; more than once after a restart or a pause. */
   readonly attempts: number
@@ -138,7 +141,7 @@ export const agentMachine = setup({
     /** Waits for a free place, then sends `agent.started`. Provided by the runtime. */
     admission: fromCallback<AgentEvent, { run_id: string; role: string }>(() => {}),
     /** Runs the handler, then sends `agent.succeeded`, `agent.failed` or `agent.parked`. Provided by the runtime. */
-    handler: fromCallback<AgentEvent, { run_id: string; role: string }>(() => {}),
+    handler: fromCallback<AgentEvent, { run_id: string; role: string; project: string }>(() => {}),
   },
   guards: {
     permitted: ({ event }) => isPermitted(event as Judged & { type: string }),
@@ -207,6 +210,7 @@ export const agentMachine = setup({
     owner_id: input.owner_id,
     input: input.input,
     deadline_ms: input.deadline_ms,
+    priority: input.priority ?? 'normal',
     steps: 0,
     attempts: 0,
     hooks: [],
@@ -256,7 +260,7 @@ export const agentMachine = setup({
       invoke: {
         id: 'handler',
         src: 'handler',
-        input: ({ context }) => ({ run_id: context.run_id, role: context.role }),
+        input: ({ context }) => ({ run_id: context.run_id, role: context.role, project: context.project }),
       },
       on: {
         'agent.began': { actions: 'noteAttempt' },

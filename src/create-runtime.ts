@@ -15,7 +15,7 @@ import { createAgentService, type AgentService } from './agents/agent-service.ts
 import type { Tool } from './agents/define-tool.ts'
 import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
-import { createRunQueue } from './agents/run-queue.ts'
+import { createRunQueue, queueLimits, type QueueLimits } from './agents/run-queue.ts'
 import { createGuards, type GuardOptions, type Guards } from './guards.ts'
 import { createHistory, type History } from './history.ts'
 import { openOwnerDoor } from './owner-door.ts'
@@ -154,7 +154,7 @@ type Parts = GuardOptions & {
   readonly store: EventStore
   readonly registry: PermissionHookRegistry
   readonly agents: ReturnType<typeof createAgentRegistry>
-  readonly maxConcurrent?: number
+  readonly maxConcurrent?: number | Partial<QueueLimits>
   readonly hookTimeoutMs?: number
   readonly roles?: readonly RoleDefinition[]
   readonly limits?: Partial<SpawnLimits>
@@ -166,7 +166,7 @@ type Parts = GuardOptions & {
 
 async function compose(parts: Parts): Promise<Runtime> {
   const { clock, newId, logger, onError, project, store, registry } = parts
-  const queue = createRunQueue(parts.maxConcurrent ?? 8)
+  const queue = createRunQueue(queueLimits(parts.maxConcurrent))
   const gate = createLifecycleGate(registry, { clock, hookTimeoutMs: parts.hookTimeoutMs })
 
   // The agents' machine runs handlers, handlers use the engine, the engine runs the machine: the knot is tied late.
@@ -177,9 +177,10 @@ async function compose(parts: Parts): Promise<Runtime> {
         const { engine } = required(knot)
         await admitRun({ engine, gate, queue }, run_id, signal)
       }, onError) as never,
-      handler: leafLogic<{ run_id: string; role: Role }>(async ({ run_id, role }, signal) => {
+      handler: leafLogic<{ run_id: string; role: Role; project?: string }>(async (run, signal) => {
         const { host } = required(knot)
-        const pass = queue.adopt({ id: run_id, role })
+        const { run_id, role, project: of } = run
+        const pass = queue.adopt({ id: run_id, role, project: of })
         const release = (): void => pass.release()
         signal.addEventListener('abort', release, { once: true })
         await runHandler(host, run_id, signal).finally(release)

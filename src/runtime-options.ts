@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { EventStore } from '../eventstore/event-store.ts'
 import type { AnyAgentDefinition } from './agents/define-agent.ts'
 import type { Tool } from './agents/define-tool.ts'
+import type { QueueLimits } from './agents/run-queue.ts'
 import { guardOptions, type GuardOptions } from './guards.ts'
 import type { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import type { PermissionHook } from './permissions/permission-hook.ts'
@@ -29,8 +30,8 @@ export type RuntimeOptions = GuardOptions & {
   readonly project?: string
   /** Whether `agentctl` may attach while this process has the log open; default true for a log in a folder. */
   readonly attach?: boolean
-  /** Workagents at work at once; default 8. */
-  readonly maxConcurrent?: number
+  /** Workagents at work at once, in all (default 8), in one project, in one role; the others are queued. */
+  readonly maxConcurrent?: number | Partial<QueueLimits>
   /** What roles may do, and the code that works for their sessions; what is left out is as by default. */
   readonly roles?: readonly RoleDefinition[]
   /** How deep and how wide sessions and agents may start others. */
@@ -61,7 +62,18 @@ export type RuntimeOptions = GuardOptions & {
 
 export const optionsSchema = z.looseObject({
   path: z.string().min(1).optional(),
-  maxConcurrent: z.number().int().positive().optional(),
+  maxConcurrent: z
+    .union([
+      z.number().int().positive(),
+      z.strictObject({
+        total: z.number().int().positive().optional(),
+        perProject: z.number().int().positive().optional(),
+        perRole: z
+          .partialRecord(z.enum(['orchestrator', 'supervisor', 'workagent']), z.number().int().positive())
+          .optional(),
+      }),
+    ])
+    .optional(),
   hookTimeoutMs: z.number().positive().optional(),
   attach: z.boolean().optional(),
   snapshotEvery: z.number().int().positive().optional(),

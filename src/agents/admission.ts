@@ -19,7 +19,8 @@ export async function admitRun(host: AdmissionHost, runId: string, signal: Abort
   const found = await engine.find(runId)
   if (found === undefined) return
   const { context } = found.actor.getSnapshot() as unknown as { context: AgentContext }
-  const pass = await queue.acquire({ id: runId, role: context.role, since: context.at, signal })
+  const { role, project, priority, at: since } = context
+  const pass = await queue.acquire({ id: runId, role, project, priority, since, signal })
   let end: Awaited<ReturnType<typeof offerStart>> = 'stopped'
   try {
     end = await offerStart(host, context, signal)

@@ -10,7 +10,7 @@ import type { Role } from '../../machines/session-record.ts'
 import { watchChanges } from '../sessions/change-watch.ts'
 import { unknownSession } from '../sessions/session-service.ts'
 import { runBudgetSchema, type RunBudget } from './budget-accounts.ts'
-import type { RunQueue } from './run-queue.ts'
+import { PRIORITIES, type RunQueue } from './run-queue.ts'
 import { settleCall, type CallAnswer } from './settle-call.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import type { AssertMayStart } from '../sessions/spawn-rules.ts'
@@ -44,6 +44,8 @@ export const startAgentSchema = z.object({
   on_conflict: z.enum(['parallel', 'reuse', 'error']).default('parallel'),
   /** Ends a longer run as `timed_out`; ms. Default: the agent's own. */
   deadline_ms: z.number().int().positive().optional(),
+  /** Who comes first when all places are taken; default `normal`. */
+  priority: z.enum(PRIORITIES).default('normal'),
   /** What it and all that it starts may spend: USD, tokens. */
   budget: runBudgetSchema.optional(),
 })
@@ -246,6 +248,7 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
           name: input.name ?? null,
           tags: input.tags ?? [],
           deadline_ms: input.deadline_ms ?? definition.deadlineMs,
+          priority: input.priority,
           at: isoTime(clock),
         },
       })
