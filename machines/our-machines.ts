@@ -3,6 +3,7 @@ import type { AnyStateMachine } from 'xstate'
 import { agentMachine } from './agent.machine.ts'
 import { approvalMachine } from './approval.machine.ts'
 import { budgetMachine } from './budget.machine.ts'
+import { inboxMachine } from './inbox.machine.ts'
 import { projectMachine } from './project.machine.ts'
 import { sessionMachine } from './session.machine.ts'
 import { toolCallMachine } from './tool-call.machine.ts'
@@ -14,4 +15,5 @@ export const OUR_MACHINES: readonly AnyStateMachine[] = [
   projectMachine,
   approvalMachine,
   budgetMachine,
+  inboxMachine,
 ]

@@ -20,6 +20,7 @@ import type { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import type { LifecycleGate } from './permissions/lifecycle-gate.ts'
 import type { NewId } from './runtime/clock.ts'
 import type { Engine } from './runtime/engine.ts'
+import { createInboxDelivery } from './sessions/inbox.ts'
 import type { SessionDirectory } from './sessions/directory.ts'
 
 export type GuardOptions = {
@@ -93,6 +94,7 @@ export async function createGuards(parts: GuardParts): Promise<{
   const accounts = await openBudgetAccounts({ engine, directory, budgets: options.budgets ?? [] })
   const aside: HandlerGuards['aside'] = (runId, work) => queue.stepAside(runId, work)
   const budgets = createBudgetDesk({ engine, accounts, approvals: desk, aside })
+  const inboxes = createInboxDelivery({ engine, directory, closing })
   const leftovers = {
     engine,
     desk,
@@ -123,7 +125,10 @@ export async function createGuards(parts: GuardParts): Promise<{
       budgets,
       aside,
     },
-    recover: () => settle(),
+    async recover() {
+      await settle()
+      await inboxes.recover()
+    },
     limitTree: (runId, budget) => accounts.limitTree(runId, budget),
   }
 }

@@ -91,6 +91,7 @@ export type {
   SessionProgress,
   SessionStatus,
 } from './sessions/session.ts'
+export type { Inbox } from './sessions/inbox.ts'
 export type { SessionService } from './sessions/session-service.ts'
 
 export {
@@ -141,6 +142,8 @@ export { agentMachine } from '../machines/agent.machine.ts'
 export { projectMachine } from '../machines/project.machine.ts'
 export type { BacklogItem } from '../machines/project.machine.ts'
 export { budgetMachine } from '../machines/budget.machine.ts'
+export { inboxMachine } from '../machines/inbox.machine.ts'
+export type { InboxMessage } from '../machines/inbox.machine.ts'
 export { sessionMachine } from '../machines/session.machine.ts'
 export type { Handoff, Role } from '../machines/session-record.ts'
 export type { Artifact, Decision } from '../machines/session-work.ts'

@@ -1,5 +1,6 @@
 /** What a handler holds: its durable calls, its log, its signal, and who it is. */
 import type { Role } from '../../machines/session-record.ts'
+import type { Inbox } from '../sessions/inbox.ts'
 import type { z } from 'zod'
 import type { CommandOutput, CommandSpec } from './command-spec.ts'
 import type { Tool } from './define-tool.ts'
@@ -19,6 +20,8 @@ export interface HandlerContext {
   readonly attempt: number
   /** Aborts on cancel, pause, deadline and close. */
   readonly signal: AbortSignal
+  /** The ends of the runs that it started, until they are acknowledged; `receive` and `ack` are durable calls. */
+  readonly inbox: Inbox
   /** Records a line; what is logged ends up in `output.logs`. */
   log(line: string): void
   /**

@@ -3,6 +3,7 @@ import type { AgentContext, ErrorRecord } from '../../machines/agent.machine.ts'
 import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
+import { inboxOf } from '../sessions/inbox.ts'
 import { checkedInput } from '../sessions/input.ts'
 import { runInScope, type Scope } from '../sessions/scope.ts'
 import type { SessionService } from '../sessions/session-service.ts'
@@ -266,6 +267,7 @@ function handlerContext(attempt: Attempt): HandlerContext {
     started_at: context.started_at ?? context.at,
     attempt: context.attempts,
     signal,
+    inbox: inboxOf({ engine, closing: signal }, context.owner_id),
     log: (line) => logs.add(line, { own: !journal.inside }),
     // Inside of a step both belong to that step: what it costs, it costs again when it runs again.
     spend: (cost) => (journal.inside ? spendAtOnce(cost) : spendOnce(cost)),

@@ -10,6 +10,7 @@ import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { allTags, type SessionDirectory, type SessionRow } from './directory.ts'
 import { createHandoffs, type Handoffs } from './handoffs.ts'
+import { inboxOf } from './inbox.ts'
 import { checkedInput } from './input.ts'
 import type { AssertMayStart } from './spawn-rules.ts'
 import { createSuccession, type Succession } from './succession.ts'
@@ -108,7 +109,9 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
   }
   const get = async (session: SessionLike): Promise<Session> => {
     const found = await record(sessionId(session))
-    return sessionValue(found.record, found.status)
+    const value = sessionValue(found.record, found.status)
+    // A door and no data: it is not listed, copied or compared with the rest.
+    return Object.defineProperty(value, 'inbox', { value: inboxOf(options, value.id) }) as Session
   }
   /** Asks the hooks, offers the fact with their testimony, and says a refusal as an error. */
   const gated = async (

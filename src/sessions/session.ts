@@ -1,4 +1,5 @@
 /** A session as a value: what callers get back from starting, finding and listing sessions. */
+import type { Inbox } from './inbox.ts'
 import type { Handoff, SessionRecord } from '../../machines/session-record.ts'
 import { contextPercent, type Artifact, type Decision } from '../../machines/session-work.ts'
 import { allTags, type SessionRow } from './directory.ts'
@@ -38,6 +39,8 @@ export interface Session {
   readonly continued_in: string | null
   readonly end_reason: string | null
   readonly pause_reason: string | null
+  /** The ends of the runs that it started, until they are acknowledged. Not part of `toJSON()`. */
+  readonly inbox: Inbox
   toString(): string
   toJSON(): Record<string, unknown>
 }
@@ -58,7 +61,7 @@ export function sessionId(session: SessionLike): string {
   return typeof session === 'string' ? session : session.id
 }
 
-export function sessionValue(record: SessionRecord, status: SessionStatus): Session {
+export function sessionValue(record: SessionRecord, status: SessionStatus): Omit<Session, 'inbox'> {
   const handoff = latestHandoff(record)
   const reported = linesOf(handoff?.context['work_completed'])
   const progress: SessionProgress = {

@@ -13,6 +13,7 @@ import { sessionMachine, type SessionEvent } from '../../machines/session.machin
 import type { Testimony } from '../../machines/testimony.ts'
 import { toolCallMachine, type ToolCallEvent } from '../../machines/tool-call.machine.ts'
 import { budgetMachine, type BudgetContext, type BudgetEvent } from '../../machines/budget.machine.ts'
+import { inboxMachine, type InboxContext, type InboxEvent } from '../../machines/inbox.machine.ts'
 import { createEngine, type Engine } from '../../src/runtime/engine.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 
@@ -155,6 +156,26 @@ const MODELS: Readonly<Record<string, Model>> = {
       in_doubt,
     ],
     states: ['requested', 'waiting', 'judged', 'executing', 'settled'],
+  },
+  inbox: {
+    machine: inboxMachine,
+    input: { session_id: 'sess_1', at },
+    events: ['m1', 'm2'].flatMap((message_id) => [
+      {
+        type: 'inbox.delivered',
+        message: {
+          message_id,
+          run_id: 'r',
+          agent_id: 'a',
+          outcome: { kind: 'succeeded', output: 1 },
+          ended_at: at,
+        },
+        at,
+      },
+      { type: 'inbox.acked', message_id, at },
+    ]) as InboxEvent[],
+    facets: ({ messages, seen }: InboxContext) => [messages.map((one) => one.message_id), seen],
+    states: ['open'],
   },
   budget: {
     machine: budgetMachine,

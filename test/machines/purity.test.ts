@@ -6,6 +6,7 @@ import { initialTransition, transition, type AnyStateMachine } from 'xstate'
 import { agentMachine } from '../../machines/agent.machine.ts'
 import { approvalMachine } from '../../machines/approval.machine.ts'
 import { budgetMachine } from '../../machines/budget.machine.ts'
+import { inboxMachine } from '../../machines/inbox.machine.ts'
 import { projectMachine } from '../../machines/project.machine.ts'
 import { sessionMachine } from '../../machines/session.machine.ts'
 import { toolCallMachine } from '../../machines/tool-call.machine.ts'
@@ -13,6 +14,7 @@ import { toolCallMachine } from '../../machines/tool-call.machine.ts'
 const folder = fileURLToPath(new URL('../../machines/', import.meta.url))
 const files = readdirSync(folder)
 const machines: Readonly<Record<string, AnyStateMachine>> = {
+  'inbox.machine.ts': inboxMachine,
   'approval.machine.ts': approvalMachine,
   'budget.machine.ts': budgetMachine,
   'session.machine.ts': sessionMachine,
@@ -117,6 +119,7 @@ const everyField = {
   call_id: 'c',
   fingerprint: 'f',
   approval_id: 'a',
+  message_id: 'm',
   run_id: 'r',
   amount: { micro_usd: 1, tokens: 1 },
   limit: { micro_usd: 2, tokens: null },
