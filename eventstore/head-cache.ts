@@ -8,7 +8,7 @@
 import type { PlannedHead } from './plan.ts'
 import type { HeadRecord } from './sealed.ts'
 
-const MAX_HEADS = 65_536
+const MAX_HEADS = 8_192
 /** How many of the oldest are looked at for one to forget. */
 const MAX_LOOKS = 16
 

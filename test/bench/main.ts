@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: measures the log and the engine beside what this machine's disk can do, in one run of about two
+ * `npm run bench`: measures the log and the engine beside what this machine's disk can do, in one run of some
  * minutes. `--json` prints data instead of a table; `--write` also puts the table into docs/benchmarks.md; `--large`
  * takes ten times as many events where their number matters. `--million` measures something else: what questions cost
  * on a log of a million events, in a few minutes.
@@ -9,6 +9,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureActors } from './actors.ts'
+import { measureEngineLimits } from './engine-limits.ts'
 import type { Measurement } from './measure.ts'
 import { measureMillion } from './million.ts'
 import { measureRawLimit } from './raw-limit.ts'
@@ -28,6 +29,8 @@ type Report = {
   readonly results: readonly Result[]
   /** The store beside LevelDB and the disk. */
   readonly limits: readonly Comparison[]
+  /** The engine beside the disk, the store, the fold and XState. */
+  readonly engine: readonly Comparison[]
 }
 
 type Result = Measurement & {
@@ -73,6 +76,7 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
 
 async function run(): Promise<Report> {
   return inFolder(async (folder) => {
+    const events = values.large === true ? SCALE.large : SCALE.usual
     const raw = [await measureRawLimit(folder)]
     const results: Result[] = []
     for (const scenarios of [measureStore(folder), measureActors(folder)]) {
@@ -93,7 +97,8 @@ async function run(): Promise<Report> {
       cpu: cpus()[0]?.model ?? 'unknown',
       raw_per_second: limit.perSecond,
       results: [{ ...limit, ratio: null }, ...results],
-      limits: await measureLimits(folder, values.large === true ? SCALE.large : SCALE.usual),
+      limits: await measureLimits(folder, events),
+      engine: await measureEngineLimits(folder, events),
     }
   })
 }
@@ -109,7 +114,7 @@ function millionTable(rows: Awaited<ReturnType<typeof measureMillion>>): string 
   ].join('\n')
 }
 
-function markdownTable({ date, node, platform, cpus: count, cpu, results, limits }: Report): string {
+function markdownTable({ date, node, platform, cpus: count, cpu, results, limits, engine }: Report): string {
   const number = (value: number): string =>
     value < 100 ? value.toPrecision(3) : Math.round(value).toLocaleString('en')
   const rows = results.map(({ name, unit, perSecond, p50, p99, ratio }) =>
@@ -124,7 +129,9 @@ function markdownTable({ date, node, platform, cpus: count, cpu, results, limits
     '|---|---:|---:|---:|---:|',
     ...rows.map((row) => `| ${row} |`),
     '',
-    limitsTable(limits),
+    limitsTable('store', limits),
+    '',
+    limitsTable('engine', engine),
   ].join('\n')
 }
 

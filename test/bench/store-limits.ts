@@ -10,13 +10,14 @@ export async function measureLimits(folder: string, events: number): Promise<Com
   return [...(await measureWrites(folder)), ...(await measureScale(folder, events))]
 }
 
-export function limitsTable(rows: readonly Comparison[]): string {
+/** `what`: whose figures are in the second column. */
+export function limitsTable(what: string, rows: readonly Comparison[]): string {
   return [
-    '| the store beside its raw limit | store | raw | result | goal |',
+    `| the ${what} beside its raw limit | ${what} | raw | result | goal |`,
     '|---|---:|---:|---:|---:|',
     ...rows.map(({ name, unit, ours, raw, result, goal }) => {
-      const [store, limit] = [ours, raw].map((figure) => `${number(figure)} ${unit}`)
-      return `| ${name} | ${store} | ${limit} | ${number(result)} | ${goalText(goal)} |`
+      const [measured, limit] = [ours, raw].map((figure) => `${number(figure)} ${unit}`)
+      return `| ${name} | ${measured} | ${limit} | ${number(result)} | ${goalText(goal)} |`
     }),
   ].join('\n')
 }
