@@ -6,6 +6,8 @@ import type { AgentService } from './agents/agent-service.ts'
 import { act, type Acts } from './attach/act.ts'
 import { openOwnerServer } from './attach/owner-server.ts'
 import { packageVersion } from './package-version.ts'
+import type { ApprovalService } from './permissions/approval-service.ts'
+import type { DeadLetters } from './runtime/dead-letter-desk.ts'
 import type { SessionService } from './sessions/session-service.ts'
 
 /** What of a runtime its clients can see and move. */
@@ -15,6 +17,8 @@ export type AttachableRuntime = {
     readonly directory: Pick<SessionService['directory'], 'rows'>
   }
   readonly agents: Pick<AgentService, 'cancel' | 'settleCall'>
+  readonly approvals: Pick<ApprovalService, 'approve' | 'deny'>
+  readonly deadLetters: Pick<DeadLetters, 'retry'>
   readonly parked: readonly object[]
 }
 
@@ -49,7 +53,10 @@ const wish = z.object({
   cascade: z.boolean().default(true),
 })
 
-function runtimeActs({ sessions, agents }: AttachableRuntime): Acts {
+/** Who decides is part of the record; the rest is for the runtime's own check at its door. */
+const decision = z.looseObject({ id: z.string().min(1), by: z.string().min(1) })
+
+function runtimeActs({ sessions, agents, approvals, deadLetters }: AttachableRuntime): Acts {
   const moved = async (id: string): Promise<readonly Moved[]> => {
     const family = new Set([id, ...(await sessions.descendants(id)).map((row) => row.id)])
     const rows = (await sessions.directory.rows()).filter((row) => family.has(row.id))
@@ -68,6 +75,9 @@ function runtimeActs({ sessions, agents }: AttachableRuntime): Acts {
       await cancelTree({ sessions, agents }, id, reason)
       return moved(id)
     }),
+    approve: act(decision, ({ id, ...rest }) => approvals.approve(id, rest)),
+    deny: act(decision, ({ id, ...rest }) => approvals.deny(id, rest)),
+    retry: act(decision, ({ id, by }) => deadLetters.retry(id, { by })),
     settle: act(
       z.object({
         call_id: z.string(),

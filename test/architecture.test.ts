@@ -83,6 +83,8 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/attach/',
     'src/agents/',
     'src/sessions/',
+    'src/permissions/approval-service.ts',
+    'src/runtime/dead-letter-desk.ts',
     'src/package-version.ts',
     'eventstore/',
   ],

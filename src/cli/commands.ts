@@ -84,6 +84,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./acts.ts')).defineCancelCommand,
   },
   {
+    name: 'approve',
+    summary: 'allow what waits for a person, once',
+    load: async () => (await import('./acts.ts')).defineApproveCommand,
+  },
+  {
+    name: 'deny',
+    summary: 'refuse what waits for a person, for good',
+    load: async () => (await import('./acts.ts')).defineDenyCommand,
+  },
+  {
+    name: 'retry',
+    summary: 'try again what was given up on: a dead letter',
+    load: async () => (await import('./acts.ts')).defineRetryCommand,
+  },
+  {
     name: 'verify',
     summary: "check every record, and whether today's machines still decide as the log recorded",
     load: async () => (await import('./verify.ts')).defineVerifyCommand,

@@ -204,8 +204,8 @@ test('what only the running process knows is asked for by itself, and no part of
   await using runtime = await createRuntime({ path })
   const attached = await attachTo(path)
   expect(await attached.live()).toEqual({ parked: [] })
-  expect(attached.owner.acts).toEqual(['pause', 'resume', 'cancel', 'settle'])
-  await expect(attached.act('approve', {})).rejects.toMatchObject({ code: 'ATTACH_ACT_UNKNOWN' })
+  expect(attached.owner.acts).toEqual(['pause', 'resume', 'cancel', 'approve', 'deny', 'retry', 'settle'])
+  await expect(attached.act('launch', {})).rejects.toMatchObject({ code: 'ATTACH_ACT_UNKNOWN' })
   await expect(attached.store.append('a', [{ event_type: 'x' }])).rejects.toMatchObject({
     code: 'ES_READ_ONLY',
   })

@@ -1,9 +1,10 @@
 /** What commands answer while a process has the log open: the same as from disk, and what is written from now on. */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { createRuntime, defineAgent, type Runtime } from '../../src/index.ts'
+import { z } from 'zod'
+import { createRuntime, defineAgent, defineTool, type Runtime } from '../../src/index.ts'
 import { runCli } from '../../src/cli/program.ts'
 import { agentctl } from './in-process.ts'
 import { recordProject, type RecordedProject } from './recorded-project.ts'
@@ -182,6 +183,82 @@ describe('pause, resume, cancel', () => {
     const closed = await agentctl(['pause', 'work', '--json', '--project', path])
     expect(closed.code).toBe(4)
     expect(JSON.parse(closed.stderr)).toMatchObject({ error: { code: 'CLI_NO_OWNER' } })
+  })
+})
+
+describe('approve, deny, retry', () => {
+  const asking = async (): Promise<{
+    path: string
+    runtime: Runtime
+    ran: string[]
+    run: string
+    id: string
+  }> => {
+    const path = await newPath()
+    const ran: string[] = []
+    const write = defineTool({
+      name: 'write',
+      capabilities: ['execute:write'],
+      input: z.object({ text: z.string() }),
+      estimate: () => 0,
+      inDoubt: 'retry',
+      execute: ({ text }) => void ran.push(text),
+    })
+    const runtime = await createRuntime({
+      path,
+      tools: [write],
+      agents: [defineAgent('writer', (ctx) => ctx.tool(write, { text: 'a' }))],
+      hooks: {
+        asks: {
+          triggers: ['execute:write'],
+          validate: () => ({ allowed: false, requires_approval: true, reason: 'ask ann' }),
+        },
+      },
+    })
+    onTestFinished(() => runtime.close())
+    const { run_id: run } = await runtime.agents.startById({ agent_id: 'writer' })
+    await expect.poll(async () => (await runtime.approvals.list()).length).toBe(1)
+    const [request] = await runtime.approvals.list()
+    return { path, runtime, ran, run, id: request?.approval_id ?? '' }
+  }
+
+  test('decide what waits, once, in the name of who decides', async () => {
+    const { path, runtime, ran, run, id } = await asking()
+    const told = await agentctl(['approve', id, '--by', 'ann', '--note', 'go', '--json', '--project', path])
+    expect(told).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(told.stdout)).toMatchObject({
+      act: 'approve',
+      id,
+      by: 'ann',
+      result: { decided_by: 'ann' },
+    })
+    expect((await runtime.agents.wait(run)).status).toBe('completed')
+    expect(ran).toEqual(['a'])
+    const late = await agentctl(['deny', id, '--by', 'bob', '--json', '--project', path])
+    expect(late.code).toBe(6)
+    expect(JSON.parse(late.stderr)).toMatchObject({ error: { code: 'APPROVAL_DECIDED' } })
+  })
+
+  test('refuse it, by default in the name of the user of the system', async () => {
+    const { path, runtime, ran, run, id } = await asking()
+    const told = await agentctl(['deny', id, '--reason', 'not on a Friday', '--project', path])
+    expect(told).toEqual({ code: 0, stdout: `${id}  denied\n`, stderr: '' })
+    expect(await runtime.approvals.get(id)).toMatchObject({ decided_by: userInfo().username })
+    expect((await runtime.agents.wait(run)).status).toBe('failed')
+    expect(ran).toEqual([])
+  })
+
+  test('say when there is nothing of that id: exit code 4', async () => {
+    const { path } = await asking()
+    for (const [verb, code] of [
+      ['approve', 'APPROVAL_UNKNOWN'],
+      ['deny', 'APPROVAL_UNKNOWN'],
+      ['retry', 'DEAD_LETTER_UNKNOWN'],
+    ] as const) {
+      const told = await agentctl([verb, 'appr_nothing', '--json', '--project', path])
+      expect(told).toMatchObject({ code: 4, stdout: '' })
+      expect(JSON.parse(told.stderr)).toMatchObject({ error: { code } })
+    }
   })
 })
 
