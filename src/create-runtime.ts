@@ -18,7 +18,8 @@ import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
 import { createRunQueue, queueLimits, type QueueLimits } from './agents/run-queue.ts'
 import { createGuards, type GuardOptions, type Guards } from './guards.ts'
 import { createHistory, type History } from './history.ts'
-import { openOwnerDoor } from './owner-door.ts'
+import { NO_DOORS, openDoors } from './doors.ts'
+import type { InspectOption } from './inspect-runtime.ts'
 import { createCommandPort } from './command-port.ts'
 import { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
@@ -32,7 +33,7 @@ import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
 import { createEngine, type Engine } from './runtime/engine.ts'
 import type { SpawnOptions } from './runtime/spawn-options.ts'
 import type { Parked } from './runtime/parked.ts'
-import type { MachineWithPolicies } from './runtime/policies.ts'
+import { asRegistered, type MachineWithPolicies } from './runtime/policies.ts'
 import { RuntimeError } from './runtime/runtime-error.ts'
 import { isEndOfStore } from './runtime/store-end.ts'
 import { checkedInput } from './sessions/input.ts'
@@ -64,6 +65,8 @@ export interface Runtime extends History, Guards {
   readonly permissions: PermissionHookRegistry
   readonly newId: NewId
   readonly clock: Clock
+  /** Where a person opens the inspector; `null` without one. */
+  readonly inspectorUrl: string | null
   /** Actors that wait for something only a person can give. */
   readonly parked: readonly Parked[]
   /** What was given up on: mail that nobody took, actions whose attempts have all failed. */
@@ -151,6 +154,7 @@ type Parts = GuardOptions & {
   readonly project: string
   readonly path: string | null
   readonly attach?: boolean
+  readonly inspect?: InspectOption
   readonly store: EventStore
   readonly registry: PermissionHookRegistry
   readonly agents: ReturnType<typeof createAgentRegistry>
@@ -193,6 +197,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   setMaxListeners(0, closing.signal)
   const ours = OUR_MACHINES.map((machine) => (machine === agentMachine ? runnable : machine))
   const machines = [...ours, ...(parts.machines ?? [])]
+  const foldable = machines.map((one) => asRegistered(one).machine)
   const engine = await createEngine({
     store,
     clock,
@@ -252,7 +257,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   const commands = createCommandPort()
 
   let closed: Promise<void> | undefined
-  let closeDoor = async (): Promise<void> => {}
+  let doors = NO_DOORS
   const runtime: Runtime = {
     project,
     path: parts.path,
@@ -263,6 +268,9 @@ async function compose(parts: Parts): Promise<Runtime> {
     ...guards.doors,
     newId,
     clock,
+    get inspectorUrl() {
+      return doors.inspectorUrl
+    },
     get parked() {
       return [...engine.parked, ...directory.current().flatMap(parkedRun)]
     },
@@ -291,7 +299,7 @@ async function compose(parts: Parts): Promise<Runtime> {
         await engine.close()
         // Their groups are being ended; what is left of them after this call would be nobody's.
         await commands.ended()
-        await closeDoor()
+        await doors.close()
         directory.close()
         stopLogging()
         await store.close()
@@ -324,17 +332,12 @@ async function compose(parts: Parts): Promise<Runtime> {
       { ...DEFAULT_KEEPER_TIMES, ...parts.keeper },
     )
     for (const { id, code, reason } of runtime.parked) logger.warn({ id, code }, `parked: ${reason}`)
+    doors = await openDoors(runtime, { ...parts, machines: foldable })
   } catch (error) {
     await engine.close()
     directory.close()
     stopLogging()
     throw error
-  }
-  if (parts.path !== null && parts.attach !== false) {
-    closeDoor = await openOwnerDoor(runtime, join(parts.path, 'log')).catch((err: unknown) => {
-      logger.warn({ err }, 'agentctl cannot attach to this runtime')
-      return closeDoor
-    })
   }
   return runtime
 }

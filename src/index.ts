@@ -2,6 +2,7 @@
 export { createRuntime } from './create-runtime.ts'
 export type { Runtime, RuntimeOptions } from './create-runtime.ts'
 export type { ForkOptions, VerifyOptions } from './history.ts'
+export type { InspectOption, InspectServerOptions } from './inspect-runtime.ts'
 
 export type { Receipt, SendOptions } from './runtime/cell.ts'
 export type { Clock, NewId } from './runtime/clock.ts'

@@ -6,6 +6,7 @@ import type { AnyAgentDefinition } from './agents/define-agent.ts'
 import type { Tool } from './agents/define-tool.ts'
 import type { QueueLimits } from './agents/run-queue.ts'
 import { guardOptions, type GuardOptions } from './guards.ts'
+import type { InspectOption } from './inspect-runtime.ts'
 import type { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import type { PermissionHook } from './permissions/permission-hook.ts'
 import type { Clock, NewId } from './runtime/clock.ts'
@@ -32,6 +33,8 @@ export type RuntimeOptions = GuardOptions & {
   readonly attach?: boolean
   /** Workagents at work at once, in all (default 8), in one project, in one role; the others are queued. */
   readonly maxConcurrent?: number | Partial<QueueLimits>
+  /** Shows what happens in Stately's Inspector (its address goes to the logger), or to an observer as XState takes it. */
+  readonly inspect?: InspectOption
   /** What roles may do, and the code that works for their sessions; what is left out is as by default. */
   readonly roles?: readonly RoleDefinition[]
   /** How deep and how wide sessions and agents may start others. */

@@ -55,10 +55,21 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     // The dialect in which names of actions are meant.
     'src/permissions/trigger.ts',
   ],
+  'src/inspector/': [
+    'src/query/state-at.ts',
+    'src/query/json-safe.ts',
+    'src/runtime/canonical.ts',
+    'src/runtime/definition.ts',
+    'src/runtime/replay.ts',
+    'src/runtime/state-value.ts',
+    'src/permissions/redaction.ts',
+    'eventstore/',
+  ],
   'src/attach/': ['eventstore/', 'src/runtime/runtime-error.ts'],
   'src/cli/': [
     'src/query/',
     'src/attach/',
+    'src/inspector/',
     'src/package-version.ts',
     'src/create-runtime.ts',
     'machines/',
@@ -79,6 +90,8 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   'src/testing/': ['src/create-runtime.ts', 'src/runtime/clock.ts', 'eventstore/'],
   'src/command-port.ts': ['src/agents/', 'actors/'],
   'src/package-version.ts': [],
+  'src/inspect-runtime.ts': ['src/inspector/', 'src/query/', 'eventstore/'],
+  'src/doors.ts': ['src/owner-door.ts', 'src/inspect-runtime.ts', 'src/runtime/event-logger.ts'],
   'src/owner-door.ts': [
     'src/attach/',
     'src/agents/',
@@ -91,6 +104,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   'src/history.ts': ['src/query/', 'src/runtime/', 'src/sessions/'],
   'src/runtime-options.ts': [
     'src/guards.ts',
+    'src/inspect-runtime.ts',
     'src/agents/',
     'src/permissions/',
     'src/sessions/',
@@ -107,6 +121,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   level: ['eventstore/level-event-store.ts'],
   'classic-level': ['eventstore/level-event-store.ts'],
   commander: ['src/cli/'],
+  ws: ['src/inspector/'],
   '@clack/prompts': ['src/cli/'],
 }
 

@@ -118,6 +118,8 @@ test('the main entry point exports these names', () => {
       "type InDoubtPolicy",
       "type Inbox",
       "type InboxMessage",
+      "type InspectOption",
+      "type InspectServerOptions",
       "type Job",
       "type JobEnd",
       "type JobPlan",

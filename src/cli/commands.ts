@@ -134,6 +134,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./doctor.ts')).defineDoctorCommand,
   },
   {
+    name: 'inspect',
+    summary: "show the machines in Stately's Inspector: live, or a recorded log at any speed",
+    load: async () => (await import('./inspect.ts')).defineInspectCommand,
+  },
+  {
     name: 'machines',
     summary: "list the machines the log was written by, or print one for Stately's editor or as a chart",
     load: async () => (await import('./machines.ts')).defineMachinesCommand,

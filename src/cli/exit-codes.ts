@@ -43,6 +43,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   SESSION_UNKNOWN: EXIT.notFound,
   ES_LOCKED: EXIT.locked,
   CLI_LOCKED: EXIT.locked,
+  INSPECTOR_UNAVAILABLE: EXIT.conflict,
   ACTOR_EXISTS: EXIT.conflict,
   APPROVAL_DECIDED: EXIT.conflict,
   APPROVAL_EXPIRED: EXIT.conflict,

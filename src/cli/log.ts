@@ -64,7 +64,7 @@ async function printOrFollow(call: CliCall, shared: CliShared): Promise<ExitCode
   }
 }
 
-type Opened = LogSource & {
+type Opened = Pick<LogSource, 'owner'> & {
   readonly query: LogQuery
   readonly log: ReadableLog
   readonly onFollow: () => void

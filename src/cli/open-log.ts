@@ -18,8 +18,12 @@ export type ReadableLog = Pick<
   'entries' | 'follow' | 'head' | 'heads' | 'position' | 'readAll' | 'readStream' | 'verify'
 >
 
-/** Where a log is read from: the process that has it open, or nobody's folder. */
-export type LogSource = { readonly owner: Attached | undefined }
+export type LogSource = {
+  /** The process that has the log open; `undefined` for nobody's folder. */
+  readonly owner: Attached | undefined
+  /** Aborted by Ctrl-C, for what would not end by itself when the log is closed. */
+  readonly stop: AbortSignal
+}
 
 /** How often a folder is looked at again that gets an owner, or loses it, while it is copied. */
 const MOST_TRIES = 3
@@ -58,14 +62,14 @@ export async function withLog<T>(
 ): Promise<T> {
   const { projectPath, logPath } = call
   if (!(await isFolder(logPath))) throw await noLog(projectPath, logPath)
-  return interruptible(shared, async (interrupted) => {
+  return interruptible(shared, async (interrupt) => {
     for (let attempt = 1; attempt <= MOST_TRIES; attempt += 1) {
       const found = await findOwner(logPath, shared.version)
-      if (found.type === 'attached') return readLive(found.owner, interrupted, read)
+      if (found.type === 'attached') return readLive(found.owner, interrupt, read)
       if (attempt === 1 && found.stale !== undefined) call.output.say(staleText(found.stale))
-      if (call.inPlace) return readStore(logPath, interrupted, read)
+      if (call.inPlace) return readStore(logPath, interrupt, read)
       const copy = await unownedCopy(logPath)
-      if (copy !== undefined) return readCopy(copy, { logPath, interrupted, read })
+      if (copy !== undefined) return readCopy(copy, { logPath, interrupt, read })
     }
     throw changing(logPath)
   })
@@ -82,7 +86,7 @@ export async function withOwner<T>(
   act: (owner: Attached) => Promise<T>,
 ): Promise<T> {
   if (!(await isFolder(logPath))) throw await noLog(projectPath, logPath)
-  return interruptible(shared, async (interrupted) => {
+  return interruptible(shared, async ({ interrupted }) => {
     const found = await findOwner(logPath, shared.version)
     if (found.type === 'none') throw noOwner(logPath, found.stale, command)
     try {
@@ -93,17 +97,20 @@ export async function withOwner<T>(
   })
 }
 
-async function interruptible<T>(
-  shared: CliShared,
-  run: (interrupted: Promise<never>) => Promise<T>,
-): Promise<T> {
+type Interrupt = { readonly interrupted: Promise<never>; readonly stop: AbortSignal }
+
+async function interruptible<T>(shared: CliShared, run: (interrupt: Interrupt) => Promise<T>): Promise<T> {
+  const stopped = new AbortController()
   let interrupt: (error: Error) => void = () => {}
   const interrupted = new Promise<never>((_resolve, reject) => (interrupt = reject))
   // Nobody may be waiting yet, or any more.
   interrupted.catch(() => {})
-  const stop = shared.onInterrupt(() => interrupt(interruption()))
+  const stop = shared.onInterrupt(() => {
+    stopped.abort()
+    interrupt(interruption())
+  })
   try {
-    return await run(interrupted)
+    return await run({ interrupted, stop: stopped.signal })
   } finally {
     stop()
   }
@@ -111,11 +118,11 @@ async function interruptible<T>(
 
 async function readLive<T>(
   owner: Attached,
-  interrupted: Promise<never>,
+  { interrupted, stop }: Interrupt,
   read: (log: ReadableLog, source: LogSource) => Promise<T>,
 ): Promise<T> {
   try {
-    const reading = read(owner.store, { owner })
+    const reading = read(owner.store, { owner, stop })
     reading.catch(() => {})
     return await Promise.race([reading, interrupted])
   } finally {
@@ -125,13 +132,13 @@ async function readLive<T>(
 
 type Reading<T> = {
   readonly logPath: string
-  readonly interrupted: Promise<never>
+  readonly interrupt: Interrupt
   readonly read: (log: ReadableLog, source: LogSource) => Promise<T>
 }
 
-async function readCopy<T>(copy: FolderCopy, { logPath, interrupted, read }: Reading<T>): Promise<T> {
+async function readCopy<T>(copy: FolderCopy, { logPath, interrupt, read }: Reading<T>): Promise<T> {
   try {
-    return await readStore(copy.path, interrupted, read)
+    return await readStore(copy.path, interrupt, read)
   } catch (error) {
     throw aboutOriginal(error, copy.path, logPath)
   } finally {
@@ -141,12 +148,12 @@ async function readCopy<T>(copy: FolderCopy, { logPath, interrupted, read }: Rea
 
 async function readStore<T>(
   path: string,
-  interrupted: Promise<never>,
+  { interrupted, stop }: Interrupt,
   read: (log: ReadableLog, source: LogSource) => Promise<T>,
 ): Promise<T> {
   const store = await openLevelEventStore({ path, create: false })
   try {
-    const reading = read(store, { owner: undefined })
+    const reading = read(store, { owner: undefined, stop })
     reading.catch(() => {})
     return await Promise.race([reading, interrupted])
   } finally {

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureActors } from './actors.ts'
 import { measureEngineLimits } from './engine-limits.ts'
+import { measureInspected } from './inspected.ts'
 import type { Measurement } from './measure.ts'
 import { measureMillion } from './million.ts'
 import { measureRawLimit } from './raw-limit.ts'
@@ -88,6 +89,10 @@ async function run(): Promise<Report> {
       }
     }
     for (const result of await measureReplay(folder)) results.push({ ...result, ratio: null })
+    for (const { result, share } of await measureInspected(folder)) {
+      const name = `${result.name} (${Math.round(100 * share)} % of its speed without)`
+      results.push({ ...result, name, ratio: null })
+    }
     const limit = raw.toSorted((a, b) => a.perSecond - b.perSecond)[raw.length >> 1] as Measurement
     return {
       date: new Date().toISOString().slice(0, 10),

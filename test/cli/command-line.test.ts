@@ -49,6 +49,7 @@ const COMMANDS = [
   'salvage',
   'archive',
   'doctor',
+  'inspect',
   'machines',
   'completion',
 ]
