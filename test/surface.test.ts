@@ -76,7 +76,6 @@ test('the main entry point exports these names', () => {
       "type ApprovalService",
       "type ApprovalStatus",
       "type Artifact",
-      "type At",
       "type Ask",
       "type AskOptions",
       "type At",
