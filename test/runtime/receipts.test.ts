@@ -266,22 +266,20 @@ describe('what an actor owes to a machine that is not there', () => {
       on: { x: { actions: () => {} } },
     })
 
-  test('is parked at recovery, visibly, and left alone until the version that wrote it is back', async () => {
+  test('is parked at recovery, visibly, and left alone until its machine is back', async () => {
     const engine = await openEngine({ machines: [waits('1'), counter] })
     await engine.spawn(waits('1'), { id: 'w' })
     const position = (await engine.store.head('w'))?.position
-    for (const machines of [[waits('2'), counter], [counter]]) {
-      const later = await reopen(engine, machines)
-      expect(later.parked).toEqual([
-        {
-          id: 'w',
-          code: 'MACHINE_UNKNOWN',
-          reason: expect.stringContaining('"w" was written by machine "waits@1"') as string,
-        },
-      ])
-      await expect(later.send('w', { type: 'x' })).rejects.toMatchObject({ code: 'MACHINE_UNKNOWN' })
-      expect((await engine.store.head('w'))?.position).toBe(position)
-    }
+    const later = await reopen(engine, [counter])
+    expect(later.parked).toEqual([
+      {
+        id: 'w',
+        code: 'MACHINE_UNKNOWN',
+        reason: expect.stringContaining('"w" was written by machine "waits@1"') as string,
+      },
+    ])
+    await expect(later.send('w', { type: 'x' })).rejects.toMatchObject({ code: 'MACHINE_UNKNOWN' })
+    expect((await engine.store.head('w'))?.position).toBe(position)
     const back = await reopen(engine, [waits('1')])
     expect(back.parked).toEqual([])
     expect(await back.send('w', { type: 'x' })).toMatchObject({ accepted: true, version: 2 })
