@@ -242,6 +242,23 @@ describe('an action that is declared', () => {
     actor.send({ type: 'pay', amount: 1 })
     expect(bank.calls).toMatchObject([{ params: { amount: 1 }, effect: undefined }])
   })
+
+  test('is owed whether or not its machine is flat enough to be folded by a table', async () => {
+    const calls: (string | undefined)[] = []
+    const machine = setup({ actions: { act: (args) => void calls.push(effectOf(args)?.key) } }).createMachine(
+      {
+        id: 'flat',
+        initial: 'a',
+        states: { a: { on: { go: { target: 'b', actions: 'act' } } }, b: { entry: 'act', on: { go: 'a' } } },
+      },
+    )
+    const engine = await openEngine({ machines: [withPolicies(machine, { effects: { act: {} } })] })
+    const actor = await engine.spawn(machine, { id: 'f-1' })
+    await actor.send({ type: 'go' })
+    await until(() => engine.effects.list().length === 0, 'the outcomes')
+    expect(calls).toEqual([expect.stringMatching(/^f-1:2:/), expect.stringMatching(/^f-1:2:/)])
+    expect(new Set(calls).size).toBe(2)
+  })
 })
 
 describe('an action that is not declared', () => {
