@@ -1,5 +1,5 @@
 /** The world of a paused fork: it decides and records as ever, and nothing that it intends is done. */
-import type { AnyActorLogic, AnyActorRef, AnyStateMachine } from 'xstate'
+import type { AnyActorLogic, AnyActorRef, AnyStateMachine, AnyEventObject } from 'xstate'
 import type { CellHost } from './cell-host.ts'
 import type { RawAction } from './cell-state.ts'
 import { rootOf } from './child-address.ts'
@@ -45,8 +45,18 @@ function heldLogic(machine: DurableMachine): Logic {
 /** A transition function has no actions; it can emit. */
 function heldTransition({ original, foldable }: DurableMachine): Logic {
   const quiet = Object.create(foldable) as AnyStateMachine
-  quiet.transition = (snapshot, event, scope) =>
-    foldable.transition(snapshot, event, { ...scope, emit: () => {} })
+  quiet.transition = (snapshot, event, scope) => {
+    const { actionExecutor } = scope as unknown as { actionExecutor: (action: RawAction) => void }
+    // That something was emitted is a reason to record the event, said or not.
+    const emit = (emitted: AnyEventObject): void =>
+      actionExecutor({
+        type: 'xstate.held',
+        params: undefined,
+        info: { context: undefined, event: emitted },
+        exec: undefined,
+      })
+    return foldable.transition(snapshot, event, { ...scope, emit })
+  }
   return { original, foldable: quiet }
 }
 

@@ -1,6 +1,15 @@
 /** Forks of families: children come along, as they were at the same moment, and neither they nor hooks do anything. */
 import { describe, expect, test } from 'vitest'
-import { assign, emit, fromPromise, sendParent, sendTo, setup, type AnyEventObject } from 'xstate'
+import {
+  assign,
+  emit,
+  fromPromise,
+  fromTransition,
+  sendParent,
+  sendTo,
+  setup,
+  type AnyEventObject,
+} from 'xstate'
 import { createTestRuntime, type TestRuntime } from '../../src/testing/index.ts'
 import { rest, until } from './engine-under-test.ts'
 
@@ -177,5 +186,29 @@ test('replay, verify and paused forks call no hook', async () => {
   const { id } = await runtime.fork('k-1')
   await runtime.send(id, { type: 'order' })
   expect(asked).toBe(before)
+  await runtime.close()
+})
+
+test('a transition function that emits and changes nothing comes along, and decides on while it is held', async () => {
+  const counter = fromTransition<number, AnyEventObject, never, undefined, AnyEventObject>(
+    (n, event, { emit }) => {
+      emit({ type: 'heard', what: event.type })
+      return n
+    },
+    0,
+  )
+  const machine = setup({ actors: { counter } }).createMachine({
+    id: 'keeper',
+    invoke: { id: 'counter', src: 'counter' },
+    on: { go: { actions: sendTo('counter', { type: 'tick' }) } },
+  })
+  const runtime = await createTestRuntime({ machines: [machine] })
+  await (await runtime.spawn(machine, { id: 'k-1' })).send({ type: 'go' })
+  const fork = await runtime.fork('k-1', { newId: 'k-2' })
+  expect(await runtime.send(fork.id, { type: 'go' })).toMatchObject({ accepted: true })
+  await runtime.resumeFork(fork.id)
+  expect(await runtime.send(fork.id, { type: 'go' })).toMatchObject({ accepted: true })
+  expect((await runtime.verify()).problems).toEqual([])
+  expect(runtime.parked).toEqual([])
   await runtime.close()
 })
