@@ -36,7 +36,7 @@ export type FaultPlan = {
 type Operation = readonly [key: string, value: string | undefined]
 
 export class FaultyStorage implements Storage {
-  readonly #plan: FaultPlan
+  #plan: FaultPlan
   readonly #seen = new MemoryStorage()
   /** Batches in the order in which they were written; `synced` counts those that a sync has covered. */
   readonly #written: Operation[][] = []

@@ -16,6 +16,7 @@ import { budgetMachine, type BudgetContext, type BudgetEvent } from '../../machi
 import { inboxMachine, type InboxContext, type InboxEvent } from '../../machines/inbox.machine.ts'
 import { createEngine, type Engine } from '../../src/runtime/engine.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
+import { ownEvents, uncovered } from './walk-coverage.ts'
 
 type Model = {
   readonly machine: AnyStateMachine
@@ -24,6 +25,8 @@ type Model = {
   /** What of a context tells two states apart; the rest would make the graph infinite. */
   readonly facets: (context: never) => unknown
   readonly states: readonly string[]
+  /** What no sequence of events leads to. */
+  readonly never?: { readonly transitions: readonly string[]; readonly guards: readonly string[] }
 }
 
 const at = '2030-01-01T00:00:00.000Z'
@@ -54,6 +57,14 @@ const facts = [
   { type: 'handoff.generated', handoff, at },
   { type: 'handoff.received', handoff, at },
   { type: 'handoff.claimed', handoff_id: 'hand_1', by: 'run_1', at },
+  { type: 'session.tagged', add: ['u'], remove: ['t'], at },
+  { type: 'session.decided', what: 'w', why: 'y', alternatives: [], at },
+  { type: 'session.artifact_added', name: 'a', uri: 'file:a', at },
+  { type: 'session.spent', tokens: 1, cost_micro_usd: 2, what: '', spend_id: 'sp_1', at },
+  { type: 'session.context_reported', context_tokens: 9, context_window: 10, at },
+  { type: 'session.context_high', percent: 90, at },
+  { type: 'session.checkpoint_due', since: at, at },
+  { type: 'session.continued', to_session: 'sess_2', at },
 ]
 const sessionInput = {
   session_id: 'sess_1',
@@ -88,6 +99,11 @@ const MODELS: Readonly<Record<string, Model>> = {
   },
   agent: {
     machine: agentMachine,
+    // A run does not note since when it is at work, so it is never reminded of a checkpoint.
+    never: {
+      transitions: ['agent -- session.checkpoint_due [checkpointDue] -> itself'],
+      guards: ['checkpointDue'],
+    },
     input: {
       ...sessionInput,
       session_id: 'run_1',
@@ -307,6 +323,21 @@ describe.each(Object.entries(MODELS))('the machine "%s"', (_name, model) => {
   test('reaches each of its states', () => {
     const reached = new Set(paths.map((path) => String((path.state as AnyMachineSnapshot).value)))
     expect([...reached].toSorted()).toEqual([...model.states].toSorted())
+  })
+
+  test('takes each of its transitions, and each of its guards says yes and no, on these paths', () => {
+    const further = [...events, ...ownEvents(machine)]
+    const ways = paths.map((path) => path.steps.map((step) => step.event as { type: string }).filter(isOurs))
+    // Two events further from one of the ways into each state, one from the others.
+    const first = new Map(
+      paths.map(({ state }, way) => [String((state as AnyMachineSnapshot).value), ways[way] ?? []]),
+    )
+    const twice = [...first.values()].flatMap((way) =>
+      further.flatMap((a) => further.map((b) => [...way, a, b])),
+    )
+    const walks = [...ways.flatMap((way) => further.map((event) => [...way, event])), ...twice]
+    const { transitions, guards } = model.never ?? { transitions: [], guards: [] }
+    expect(uncovered(machine, { input, walks })).toEqual({ transitions, guards })
   })
 
   test('is in the same state by the graph, live on a log, and after opening it again, on every path and one event further', async () => {
