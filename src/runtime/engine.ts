@@ -44,7 +44,7 @@ import { Mailboxes } from './mailbox.ts'
 import { SnapshotKeeper } from './snapshot-keeper.ts'
 import type { SpawnOptions } from './spawn-options.ts'
 import { parkedEffect, type Parked } from './parked.ts'
-import { mayMove, planMigration } from './migration.ts'
+import { bringUpToDate } from './migration.ts'
 import { asRegistered, type MachineWithPolicies } from './policies.ts'
 import { recover } from './recovery.ts'
 import { Sleepers } from './sleepers.ts'
@@ -229,10 +229,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         Array.from(machines.values(), ({ label }) => label),
       )
     const world = await forks.worldOf(id, { machine, host })
-    if (mayMove(head.machine, machine)) {
-      const plan = await planMigration(world.host.store, { id, machine }, clock.now())
-      if (plan !== undefined) await world.host.store.appendBatch(plan)
-    }
+    await bringUpToDate(world.host, { id, label: head.machine, machine })
     const family = new Family(id, world.machine, world.host)
     await family.load()
     for (const { id: one } of parked.values()) if (rootOf(one) === id) parked.delete(one)

@@ -13,6 +13,7 @@ import type { RecordedEvent } from '../../eventstore/event.ts'
 import type { AtomicBatch, Entry, StreamAppend } from '../../eventstore/event-store.ts'
 import { MIGRATION_FIELD } from './canonical.ts'
 import type { CellState, ChildRecord, TimerRecord } from './cell-state.ts'
+import type { Clock } from './clock.ts'
 import { versionOf, withDescendants, type DurableMachine } from './durable-machine.ts'
 import { createFolder, type Migration } from './fold.ts'
 import { migrationInvalid, migrationMissing } from './migration-errors.ts'
@@ -29,6 +30,20 @@ type Member = {
   readonly today: DurableMachine
   /** What the machine of the parent that decided it last has for it. */
   readonly writer: DurableMachine | undefined
+}
+
+/**
+ * Migrates an actor that is about to be woken, and its descendants, in one batch. `label`: under which it was decided.
+ *
+ * @throws RuntimeError `MIGRATION_MISSING`, `MIGRATION_INVALID`
+ */
+export async function bringUpToDate(
+  { store, clock }: { readonly store: EventStore; readonly clock: Clock },
+  { label, ...root }: { readonly id: string; readonly label: string; readonly machine: DurableMachine },
+): Promise<void> {
+  if (!mayMove(label, root.machine)) return
+  const plan = await planMigration(store, root, clock.now())
+  if (plan !== undefined) await store.appendBatch(plan)
 }
 
 /**

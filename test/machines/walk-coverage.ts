@@ -73,10 +73,11 @@ export function uncovered(
   for (const walk of walks) {
     const actor = createActor(watched, {
       input,
-      clock: delays as never,
+      clock: delays,
       inspect: (event) => {
         if (event.type !== '@xstate.microstep') return
-        for (const transition of event._transitions as unknown as Listed[]) taken.add(nameOf(transition))
+        const { _transitions: transitions } = event as unknown as { readonly _transitions: readonly Listed[] }
+        for (const transition of transitions) taken.add(nameOf(transition))
       },
     })
     actor.subscribe({ error: () => {} })

@@ -234,6 +234,62 @@ test('a thousand timers that are due at once all fire', async () => {
   expect(await dueTimes(engine.store, 'm-1')).toEqual([])
 })
 
+test('five thousand actors whose timers came due while nobody ran all go on, each once', async () => {
+  const machine = patient(10_000)
+  const clock = createTestClock()
+  const engine = await openEngine({ machines: [machine], clock })
+  const ids = Array.from({ length: 5_000 }, (_, index) => `p-${index}`)
+  await Promise.all(ids.map((id) => engine.spawn(machine, { id })))
+  await engine.close()
+  await clock.advance(DAY)
+  const second = await openEngine({ machines: [machine], clock, store: engine.store })
+  const isOver = async (): Promise<boolean> => {
+    for await (const { key } of second.store.entries('owed/')) return key === ''
+    return true
+  }
+  for (let turns = 0; turns < 1_000 && !(await isOver()); turns += 1) {
+    await clock.advance(1)
+    await rest()
+  }
+  expect(await isOver()).toBe(true)
+  const heads = []
+  for await (const { version } of second.store.heads('p-')) heads.push(version)
+  expect(heads).toEqual(Array(5_000).fill(2))
+  expect(second.parked).toEqual([])
+}, 120_000)
+
+test('a clock that goes back by a day makes a timer late, not lost, and not early', async () => {
+  const machine = patient(10_000)
+  const clock = createTestClock()
+  let back = 0
+  const wall: Clock = { ...clock, now: () => clock.now() - back }
+  const engine = await openEngine({ machines: [machine], clock: wall })
+  await engine.spawn(machine, { id: 'p' })
+  await engine.close()
+  back = DAY
+  const second = await openEngine({ machines: [machine], clock: wall, store: engine.store })
+  await clock.advance(10_000)
+  expect((await second.get(machine, 'p'))?.getSnapshot().value).toBe('waiting')
+  await clock.advance(DAY)
+  expect((await second.get(machine, 'p'))?.getSnapshot()).toMatchObject({ value: 'over', context: { n: 1 } })
+})
+
+test('closing in the middle of what is being written loses nothing and begins nothing: all of it goes on later', async () => {
+  const machine = patient(10_000)
+  const clock = createTestClock()
+  const engine = await openEngine({ machines: [machine], clock })
+  const actor = await engine.spawn(machine, { id: 'p' })
+  const sent = actor.send({ type: 'leave' })
+  await Promise.all([engine.close(), engine.close()])
+  expect(await sent).toMatchObject({ accepted: true, version: 2 })
+  await expect(actor.send({ type: 'leave' })).rejects.toMatchObject({ code: 'RUNTIME_CLOSED' })
+  await expect(engine.spawn(machine, { id: 'q' })).rejects.toMatchObject({ code: 'RUNTIME_CLOSED' })
+  await clock.advance(DAY)
+  expect(await eventsOf(engine.store, 'p')).toHaveLength(2)
+  const second = await openEngine({ machines: [machine], clock, store: engine.store })
+  expect((await second.get(machine, 'p'))?.getSnapshot()).toMatchObject({ value: 'over', context: { n: 0 } })
+})
+
 test('more than a thousand events to itself make way for others in between, and none is lost', async () => {
   const machine = setup({ types }).createMachine({
     id: 'm',
