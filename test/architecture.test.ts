@@ -43,6 +43,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/runtime/fork-hold.ts',
     // What waits on disk beside the events, and to which root a child belongs.
     'src/runtime/outbox.ts',
+    'src/runtime/owed-effect.ts',
     'src/runtime/dead-letters.ts',
     'src/runtime/child-address.ts',
     // What streams beside the actors' own are called, and what their records say.

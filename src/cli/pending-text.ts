@@ -8,7 +8,17 @@ export function pendingLines(pending: Pending, output: CliOutput): string[] {
   const kinds: [title: string, lines: string[]][] = [
     [
       'effects',
-      pending.effects.map(({ stream_id, src, key }) => `${src ?? 'effect'} of ${stream_id} (${key})`),
+      pending.effects.map(
+        ({ name, stream_id, phase, failed, key }) =>
+          `${name} of ${stream_id} (${key}): ${phase}${failed > 0 ? `, failed ${failed} times` : ''}`,
+      ),
+    ],
+    [
+      'approvals',
+      pending.approvals.map(
+        ({ tool, approval_id, run_id, state, reason }) =>
+          `${tool} (${approval_id}) of ${run_id}: ${state}, ${reason}`,
+      ),
     ],
     [
       'timers',

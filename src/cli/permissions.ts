@@ -96,7 +96,7 @@ function decisionRow({
       ? hooks.length === 0
         ? 'no hook was asked'
         : hooks.map(({ hook }) => hook).join(', ')
-      : `${by}: ${reason}`
+      : [by, reason].filter((part) => part !== null).join(': ')
   return [
     String(event.position),
     readableTime(event.at).slice(0, -4),

@@ -105,9 +105,10 @@ const STYLES: Readonly<Record<string, Style>> = {
 }
 
 async function summary({ options, command }: CliCall, query: LogQuery): Promise<string> {
-  const { effects, timers, tool_calls, handoffs, mail, dead_letters } = await query.pending()
+  const { effects, approvals, timers, tool_calls, handoffs, mail, dead_letters } = await query.pending()
   const parts = [
     counted(effects.length, 'effect'),
+    counted(approvals.length, 'approval'),
     counted(timers.length, 'timer'),
     counted(tool_calls.length, 'open tool call'),
     counted(handoffs.length, 'handoff'),

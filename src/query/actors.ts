@@ -1,5 +1,6 @@
 /** Everything that lives in the log, in rows: sessions and runs as a tree, then all other actors, each with what it waits for. */
 import { owedWork } from '../runtime/owed.ts'
+import { readOwedEffects } from '../runtime/owed-effect.ts'
 import { isChildAddress } from '../runtime/child-address.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
 import { readMachines, type StateDefinition } from './recorded-machines.ts'
@@ -43,6 +44,9 @@ export type ActorRow = {
   readonly cost_micro_usd: number
   readonly refusals: number
 }
+
+/** Told of as sessions and runs, or as what is pending. */
+const OURS = new Set(['session', 'agent', 'toolCall', 'approval', 'project'])
 
 const ENDED = new Set(['completed', 'archived', 'failed', 'cancelled', 'timed_out'])
 
@@ -108,14 +112,17 @@ async function otherActors(
 ): Promise<ActorRow[]> {
   const definitions = new Map((await readMachines(log, call)).map((each) => [each.machine, each.definition]))
   const waits = new Map<string, string[]>()
+  const wait = (id: string, text: string): unknown => waits.set(id, [...(waits.get(id) ?? []), text])
   for await (const { stream_id, kind, src, due_at } of owedWork(log)) {
-    const text = kind === 'timer' ? `a timer, due ${due_at}` : (src ?? 'an effect')
-    waits.set(stream_id, [...(waits.get(stream_id) ?? []), text])
+    wait(stream_id, kind === 'timer' ? `a timer, due ${due_at}` : (src ?? 'a leaf'))
+  }
+  for (const { stream_id, action, phase } of await readOwedEffects(log)) {
+    wait(stream_id, phase === 'asked' ? `a person, about ${action}` : action)
   }
   const rows: ActorRow[] = []
   for await (const head of log.heads('', reading(call))) {
     const name = machineName(head.machine)
-    if (name === '' || ['session', 'agent', 'toolCall'].includes(name)) continue
+    if (name === '' || OURS.has(name)) continue
     const text = stateText(head.state)
     const ended = isFinal(definitions.get(head.machine), head.state)
     if (state === undefined ? ended && !all : text !== state) continue

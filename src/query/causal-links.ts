@@ -27,7 +27,8 @@ type Payload = {
   readonly handoff?: { readonly handoff_id?: string }
   readonly handoff_id?: string
   readonly version?: number
-  readonly input?: { readonly handoff_id?: string }
+  readonly approval_id?: string
+  readonly input?: { readonly call_id?: string }
 }
 
 /** What a handler does between its beginning and its end, and what ends it. */
@@ -59,7 +60,14 @@ export class CausalLinks {
     const found = (event_id: string | undefined, link: CausalLink): Cause | undefined =>
       event_id === undefined ? undefined : { event_id, link }
     const handoff = payload.handoff?.handoff_id ?? payload.handoff_id
-    if (version === 1 && type !== 'runtime.refused') return found(this.#prepared.get(stream_id), 'call')
+    if (version === 1 && type !== 'runtime.refused') {
+      // An approval is asked for by a call.
+      const asking = payload.input?.call_id
+      const asked = asking === undefined || asking === stream_id ? undefined : this.#last.get(asking)
+      return found(asked ?? this.#prepared.get(stream_id), 'call')
+    }
+    if (type === 'tool.approved') return found(this.#last.get(payload.approval_id ?? ''), 'outcome')
+    if (type.startsWith('approval.')) return found(this.#last.get(stream_id), 'order')
     if (type === 'runtime.refused') return found(this.#last.get(actorOfStream(stream_id)), 'refused')
     if (type === 'step.completed' || type === 'step.failed') {
       const step = this.#steps.get(stepKey(stream_id, payload))

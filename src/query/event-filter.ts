@@ -69,11 +69,24 @@ export function createMatcher(
 
 /** What hooks and guards said in an event; `undefined` if nobody was asked. */
 function verdictIn(event: RecordedEvent): EventVerdict | undefined {
-  if (event.event_type === 'runtime.refused') return 'denied'
-  if (event.event_type === 'tool.judged') return event.state === 'settled' ? 'denied' : 'allowed'
+  const said = VERDICTS[event.event_type]
+  if (said !== undefined) return said
+  if (event.event_type === 'tool.judged') {
+    // Left to a person, who has not decided yet.
+    if (event.state === 'waiting') return undefined
+    return event.state === 'settled' ? 'denied' : 'allowed'
+  }
   const { testimony } = (event.payload ?? {}) as { testimony?: readonly unknown[] }
   // It is in the stream: the guard let it pass.
   return Array.isArray(testimony) && testimony.length > 0 ? 'allowed' : undefined
+}
+
+const VERDICTS: Readonly<Record<string, EventVerdict>> = {
+  'runtime.refused': 'denied',
+  'tool.approved': 'allowed',
+  'tool.denied': 'denied',
+  'approval.granted': 'allowed',
+  'approval.denied': 'denied',
 }
 
 function typePattern(pattern: string): RegExp {

@@ -61,8 +61,15 @@ export async function readFailures(
     if (failure !== undefined) await add(failure)
   }
   for await (const { event, who, action, by, reason } of readDecisions(log, { verdict: 'denied' }, call)) {
-    const explained_by = event.event_type === 'tool.judged' ? event.stream_id : event.event_id
-    await add({ kind: 'refused', event, who, what: action, reason: `${by}: ${reason}`, explained_by })
+    const explained_by = event.event_type.startsWith('tool.') ? event.stream_id : event.event_id
+    await add({
+      kind: 'refused',
+      event,
+      who,
+      what: action,
+      reason: `${by}: ${reason ?? 'without a reason'}`,
+      explained_by,
+    })
   }
   return found.toSorted((a, b) => a.event.position - b.event.position)
 }

@@ -26,6 +26,9 @@ export type Health = {
   }[]
   readonly pending: {
     readonly effects: number
+    /** Effects of which a person has to say what becomes. */
+    readonly asked_effects: number
+    readonly approvals: number
     readonly timers: number
     readonly overdue_timers: number
     readonly mail: number
@@ -53,6 +56,8 @@ export async function readHealth(source: Foldable, question: HealthQuestion = {}
   const overdue = open.timers.filter(({ due_at }) => due_at !== null && Date.parse(due_at) <= now)
   const pending = {
     effects: open.effects.length,
+    asked_effects: open.effects.filter(({ phase }) => phase === 'asked').length,
+    approvals: open.approvals.filter(({ state }) => state === 'requested').length,
     timers: open.timers.length,
     overdue_timers: overdue.length,
     mail: open.mail.length,
@@ -98,6 +103,14 @@ function findingsIn(
   const found: [level: 'notice' | 'problem', count: number, one: string, many: string, text: string][] = [
     ['problem', integrity?.problems.length ?? 0, 'record', 'records', 'damaged: agentctl verify'],
     ['problem', pending.in_doubt, 'tool call', 'tool calls', 'in doubt: a person has to say what happened'],
+    [
+      'problem',
+      pending.asked_effects,
+      'effect',
+      'effects',
+      'in doubt: a person has to say what becomes of it',
+    ],
+    ['notice', pending.approvals, 'approval', 'approvals', 'that a person has to decide on'],
     ['problem', pending.parked, 'actor', 'actors', 'parked, waiting for code or for a person'],
     ['problem', pending.dead_letters, 'message', 'messages', 'that nobody took'],
     ['notice', pending.overdue_timers, 'timer', 'timers', 'overdue, to fire when a runtime opens the log'],

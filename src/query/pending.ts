@@ -4,9 +4,10 @@ import { redactSecrets } from '../permissions/redaction.ts'
 import { listDeadLetters, type RecordedDeadLetter } from '../runtime/dead-letters.ts'
 import { pausedForks } from '../runtime/fork-hold.ts'
 import { owedWork, type OwedWork } from '../runtime/owed.ts'
+import { readOwedEffects } from '../runtime/owed-effect.ts'
 import { waitingMail } from '../runtime/outbox.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
-import { growingTree } from './tree.ts'
+import { growingTree, machineName } from './tree.ts'
 
 export type WaitingMail = {
   readonly to: string
@@ -44,9 +45,37 @@ export type ParkedActor = {
   readonly since: string
 }
 
+/** An action that is owed, or a leaf that runs or is to run again at the next opening. */
+export type PendingEffect = {
+  readonly stream_id: string
+  /** `<stream>:<version>:<n>`; the idempotency key. */
+  readonly key: string
+  /** Name of the action, or of the leaf's logic. */
+  readonly name: string
+  /** `asked`: a person has to say what becomes of it; a leaf is `running`, or is when a runtime has the log open. */
+  readonly phase: 'asked' | 'owed' | 'running' | 'started'
+  readonly failed: number
+  readonly retry_at: string | null
+  readonly reason: string | null
+}
+
+/** A wish that hooks have left to a person. */
+export type PendingApproval = {
+  readonly approval_id: string
+  /** `requested`, or `granted` and not used yet. */
+  readonly state: string
+  readonly tool: string
+  readonly run_id: string
+  /** The hook that wants a person to decide, and why. */
+  readonly asked_by: string
+  readonly reason: string
+  readonly since: string
+  readonly expires_at: string
+}
+
 export type Pending = {
-  /** Running or to be run again at the next opening. */
-  readonly effects: readonly OwedWork[]
+  readonly effects: readonly PendingEffect[]
+  readonly approvals: readonly PendingApproval[]
   /** Soonest first. */
   readonly timers: readonly OwedWork[]
   readonly mail: readonly WaitingMail[]
@@ -59,8 +88,23 @@ export type Pending = {
 }
 
 export async function readPending(log: QueryableLog, call: QueryCall = {}): Promise<Pending> {
-  const owed: OwedWork[] = []
-  for await (const work of owedWork(log)) owed.push(work)
+  const effects: PendingEffect[] = (await readOwedEffects(log)).map(
+    ({ stream_id, key, action: name, phase, failed, retry_at = null, reason = null }) => ({
+      stream_id,
+      key,
+      name,
+      phase,
+      failed,
+      retry_at,
+      reason,
+    }),
+  )
+  const timers: OwedWork[] = []
+  for await (const work of owedWork(log)) {
+    const { stream_id, key, src, failed, retry_at } = work
+    if (work.kind === 'timer') timers.push(work)
+    else effects.push({ stream_id, key, name: src ?? '', phase: 'running', failed, retry_at, reason: null })
+  }
   const mail: WaitingMail[] = []
   for await (const { to, from, event, cause } of waitingMail(log)) {
     mail.push({ to, from, type: event.type, cause })
@@ -74,10 +118,9 @@ export async function readPending(log: QueryableLog, call: QueryCall = {}): Prom
   }
   const parked = [...tree.state().nodes.values()].filter(({ state }) => state === 'parked')
   return {
-    effects: owed.filter(({ kind }) => kind === 'leaf'),
-    timers: owed
-      .filter(({ kind }) => kind === 'timer')
-      .toSorted((a, b) => ((a.due_at ?? '') < (b.due_at ?? '') ? -1 : 1)),
+    effects,
+    approvals: [...open.approvals.values()],
+    timers: timers.toSorted((a, b) => ((a.due_at ?? '') < (b.due_at ?? '') ? -1 : 1)),
     mail,
     tool_calls: [...open.calls.values()],
     handoffs: [...open.handoffs.values()],
@@ -93,7 +136,7 @@ export async function readPending(log: QueryableLog, call: QueryCall = {}): Prom
 }
 
 type Payload = {
-  readonly input?: { readonly tool?: string; readonly run_id?: string }
+  readonly input?: Partial<Omit<PendingApproval, 'approval_id' | 'since' | 'state'>>
   readonly handoff?: {
     readonly handoff_id: string
     readonly type: string
@@ -107,9 +150,12 @@ type Payload = {
 class OpenWork {
   readonly calls = new Map<string, OpenCall>()
   readonly handoffs = new Map<string, WaitingHandoff>()
+  readonly approvals = new Map<string, PendingApproval>()
 
-  take({ event_type: type, stream_id, state, timestamp, payload: recorded }: RecordedEvent): void {
-    const payload = (recorded ?? {}) as Payload
+  take(event: RecordedEvent): void {
+    const { event_type: type, stream_id, state, timestamp } = event
+    const payload = (event.payload ?? {}) as Payload
+    if (machineName(event.machine) === 'approval') this.#decided(event, payload)
     if (type === 'tool.requested') {
       const { tool = '', run_id = '' } = payload.input ?? {}
       const call = { call_id: stream_id, tool, run_id, state: 'requested', in_doubt: false, since: timestamp }
@@ -131,6 +177,16 @@ class OpenWork {
       })
     }
     if (type === 'handoff.claimed') this.handoffs.delete(payload.handoff_id ?? '')
+  }
+
+  #decided({ stream_id: id, version, state, timestamp: since }: RecordedEvent, { input }: Payload): void {
+    const known = this.approvals.get(id)
+    if (version === 1) {
+      const { tool = '', run_id = '', asked_by = '', reason = '', expires_at = '' } = input ?? {}
+      const state = 'requested'
+      this.approvals.set(id, { approval_id: id, state, tool, run_id, asked_by, reason, since, expires_at })
+    } else if (state !== 'requested' && state !== 'granted') this.approvals.delete(id)
+    else if (known !== undefined) this.approvals.set(id, { ...known, state })
   }
 
   #moved(id: string, type: string, state: unknown): void {

@@ -38,7 +38,7 @@ export type RecordedDecision = {
   readonly role: string | null
   /** Each hook that was asked. */
   readonly hooks: readonly Word[]
-  /** `hook:<name>` or `guard:<name>`; `null` if it was allowed. */
+  /** `hook:<name>`, `guard:<name>`, or the person who decided; `null` if hooks allowed it. */
   readonly by: string | null
   readonly reason: string | null
   readonly alternatives: readonly string[]
@@ -76,8 +76,8 @@ export async function* readDecisions(
       calls.set(event.stream_id, (event.payload as unknown as { input: ToolCallInput }).input)
     }
     const found = decisionIn(event, calls)
-    // Nothing is asked about a call twice, and what is settled needs no parameters any more.
-    if (event.event_type === 'tool.judged') calls.delete(event.stream_id)
+    // Nothing more is decided about a call, and its parameters are not needed any more.
+    if (event.state === 'settled') calls.delete(event.stream_id)
     if (found === undefined) continue
     const at = Date.parse(event.timestamp)
     if (at < from || at >= before) continue
@@ -109,6 +109,11 @@ function decisionIn(
   const said = (event.payload ?? {}) as unknown as Said
   const testimony = Array.isArray(said.testimony) ? (said.testimony as readonly Testimony[]) : undefined
   if (event.event_type === 'runtime.refused') return refused(event, said)
+  if (event.event_type === 'tool.approved' || event.event_type === 'tool.denied') {
+    return byPerson(event, said, calls.get(event.stream_id))
+  }
+  // Left to a person, who has not decided yet.
+  if (event.event_type === 'tool.judged' && event.state === 'waiting') return undefined
   const call = event.event_type === 'tool.judged' ? calls.get(event.stream_id) : undefined
   if (testimony === undefined || (testimony.length === 0 && call === undefined)) return undefined
   const denied = call !== undefined && event.state === 'settled'
@@ -127,6 +132,30 @@ function decisionIn(
     duration_ms: durationOf(testimony),
     count: 1,
     parameters: call === undefined ? null : redactSecrets(call.parameters),
+  }
+}
+
+/** What a person decided, or what became of a grant that was not there in time. */
+function byPerson(
+  event: RecordedEvent,
+  { by, reason, alternatives = [] }: Said,
+  call: ToolCallInput | undefined,
+): Omit<RecordedDecision, 'agent_id'> | undefined {
+  if (call === undefined) return undefined
+  return {
+    event: briefOf(event),
+    verdict: event.event_type === 'tool.approved' ? 'allowed' : 'denied',
+    action: call.tool,
+    capabilities: call.capabilities,
+    who: call.run_id,
+    role: call.agent_role,
+    hooks: [],
+    by: by ?? null,
+    reason: reason ?? null,
+    alternatives,
+    duration_ms: 0,
+    count: 1,
+    parameters: redactSecrets(call.parameters),
   }
 }
 

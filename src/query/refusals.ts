@@ -95,11 +95,9 @@ export function refusalOf(event: RecordedEvent, around: RefusalSurroundings): Re
       count: said.count,
     }
   }
-  if (event.event_type !== 'tool.judged' || event.state !== 'settled') return undefined
   const call = around.calls.get(event.stream_id)
-  if (call === undefined) return undefined
-  const { testimony } = event.payload as unknown as { testimony: readonly Testimony[] }
-  const no = testimony.find((word) => !word.allowed)
+  const said = denialIn(event)
+  if (call === undefined || said === undefined) return undefined
   const node = around.nodes.get(call.run_id)
   return {
     event_id,
@@ -112,10 +110,25 @@ export function refusalOf(event: RecordedEvent, around: RefusalSurroundings): Re
     call_id: call.call_id,
     capabilities: call.capabilities,
     parameters: redactSecrets(call.parameters),
+    ...said,
+    count: 1,
+  }
+}
+
+/** Who denied a call, in the words of its own stream: a hook, or a person whom the hooks left it to. */
+function denialIn(event: RecordedEvent): Pick<RefusalFact, 'alternatives' | 'by' | 'reason'> | undefined {
+  if (event.state !== 'settled') return undefined
+  const payload = event.payload as unknown as Partial<RefusedPayload> & { testimony?: readonly Testimony[] }
+  if (event.event_type === 'tool.denied') {
+    const { by = '', reason = 'denied without a reason', alternatives = [] } = payload
+    return { by, reason, alternatives }
+  }
+  if (event.event_type !== 'tool.judged') return undefined
+  const no = payload.testimony?.find((word) => !word.allowed)
+  return {
     by: `hook:${no?.hook ?? ''}`,
     reason: no?.reason ?? 'denied without a reason',
     alternatives: no?.alternatives ?? [],
-    count: 1,
   }
 }
 

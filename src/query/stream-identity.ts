@@ -4,6 +4,7 @@ import type { RecordedEvent } from '../../eventstore/event.ts'
 import { rootOf } from '../runtime/child-address.ts'
 import { DEAD_SUFFIX } from '../runtime/dead-letters.ts'
 import { FORK_SUFFIX } from '../runtime/fork-link.ts'
+import { EFFECTS_SUFFIX } from '../runtime/owed-effect.ts'
 import { REFUSED_SUFFIX } from '../runtime/refusal-log.ts'
 
 export type StreamIdentity = {
@@ -21,7 +22,9 @@ export type StreamIdentity = {
 
 /** The actor that a stream is about. */
 export function actorOfStream(streamId: string): string {
-  const suffix = [REFUSED_SUFFIX, DEAD_SUFFIX, FORK_SUFFIX].find((end) => streamId.endsWith(end))
+  const suffix = [REFUSED_SUFFIX, DEAD_SUFFIX, FORK_SUFFIX, EFFECTS_SUFFIX].find((end) =>
+    streamId.endsWith(end),
+  )
   return suffix === undefined ? streamId : streamId.slice(0, -suffix.length)
 }
 

@@ -150,7 +150,7 @@ function partsOf(
 
 /** Our own machines' inputs come from their handlers and the runtime; another machine's without a source come from the app. */
 function isFromOutside({ machine }: RecordedEvent): boolean {
-  return !/^(?:agent|session|toolCall)@/.test(machine)
+  return !/^(?:agent|approval|project|session|toolCall)@/.test(machine)
 }
 
 function noteOf({ by, reason }: Payload): string | undefined {

@@ -165,7 +165,7 @@ function changedNode({ nodes, calls }: TreeState, event: RecordedEvent): TreeNod
     const target = event.stream_id.slice(0, -REFUSED_SUFFIX.length)
     return withRefusals(nodes.get(calls.get(target) ?? target), payload.count ?? 1)
   }
-  if (event.event_type === 'tool.judged') {
+  if (event.event_type === 'tool.judged' || event.event_type === 'tool.denied') {
     // The machine's own state says what the testimony amounted to: a denied call is settled at once.
     return event.state === 'settled'
       ? withRefusals(nodes.get(calls.get(event.stream_id) ?? ''), 1)

@@ -71,6 +71,9 @@ export type OwedWork = {
   readonly src: string | null
   /** When a timer is due: ISO 8601. */
   readonly due_at: string | null
+  /** How often a leaf has failed, and when it is tried again: ISO 8601. */
+  readonly failed: number
+  readonly retry_at: string | null
 }
 
 /** All that is owed, found without folding anything. */
@@ -78,10 +81,18 @@ export async function* owedWork(
   store: Pick<EventStore, 'entries'>,
 ): AsyncGenerator<OwedWork, void, undefined> {
   for await (const { key, value } of store.entries(OWED)) {
-    const { stream_id, due_at = null, src = null } = value as OwedValue
+    const { stream_id, due_at = null, src = null, failed = 0, retry_at = null } = value as OwedValue
     const [kind, ...place] = key.slice(OWED.length + stream_id.length + 1).split('/')
     const name = `${stream_id}:${place.join('/')}`
-    yield { stream_id, kind: kind === 'timer' ? 'timer' : 'leaf', key: name, src, due_at }
+    yield {
+      stream_id,
+      kind: kind === 'timer' ? 'timer' : 'leaf',
+      key: name,
+      src,
+      due_at,
+      failed,
+      retry_at,
+    }
   }
 }
 
