@@ -38,7 +38,7 @@ export type RecordedDecision = {
   readonly role: string | null
   /** Each hook that was asked. */
   readonly hooks: readonly Word[]
-  /** `hook:<name>`, `guard:<name>`, or the person who decided; `null` if hooks allowed it. */
+  /** `hook:<name>`, `guard:<name>`, `approval:<id>` or the person who granted it; `null` if hooks allowed it. */
   readonly by: string | null
   readonly reason: string | null
   readonly alternatives: readonly string[]
