@@ -2,6 +2,7 @@
 import { owedWork } from '../runtime/owed.ts'
 import { readOwedEffects } from '../runtime/owed-effect.ts'
 import { isChildAddress } from '../runtime/child-address.ts'
+import { isOurs } from './our-machines.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
 import { readMachines, type StateDefinition } from './recorded-machines.ts'
 import { readTree, treeRows, machineName, type TreeNode } from './tree.ts'
@@ -44,9 +45,6 @@ export type ActorRow = {
   readonly cost_micro_usd: number
   readonly refusals: number
 }
-
-/** Told of as sessions and runs, or as what is pending. */
-const OURS = new Set(['session', 'agent', 'toolCall', 'approval', 'project'])
 
 const ENDED = new Set(['completed', 'archived', 'failed', 'cancelled', 'timed_out'])
 
@@ -121,8 +119,8 @@ async function otherActors(
   }
   const rows: ActorRow[] = []
   for await (const head of log.heads('', reading(call))) {
-    const name = machineName(head.machine)
-    if (name === '' || OURS.has(name)) continue
+    // Ours are told of as sessions and runs, or as what is pending.
+    if (machineName(head.machine) === '' || isOurs(head.machine)) continue
     const text = stateText(head.state)
     const ended = isFinal(definitions.get(head.machine), head.state)
     if (state === undefined ? ended && !all : text !== state) continue

@@ -1,6 +1,7 @@
 /** Who talked to whom and when: the messages between actors, as their streams record them. */
 import type { RecordedEvent } from '../../eventstore/event.ts'
 import { redactSecrets } from '../permissions/redaction.ts'
+import { isOurs } from './our-machines.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
 import { actorOfStream, createIdentities, type StreamIdentity } from './stream-identity.ts'
 import { checkedMoment } from './moment.ts'
@@ -140,17 +141,13 @@ function partsOf(
     default:
       // Definitions are nobody's talk.
       if (event.machine === '' || source === stream_id || source === to) return undefined
-      // What the runtime does for an actor that is there already is no message; what founds one is.
-      if (source === '' && event.version > 1 && !isFromOutside(event)) return undefined
+      // What the runtime does for an actor of ours that is there already is no message; what founds one is. Another
+      // machine's input without a source comes from the app.
+      if (source === '' && event.version > 1 && isOurs(event.machine)) return undefined
       // What its run notes down of a call's course.
       if (type.startsWith('tool.') && event.version > 1) return undefined
       return { from: source, to, type, fate: 'taken', note: payload.input?.task_description }
   }
-}
-
-/** Our own machines' inputs come from their handlers and the runtime; another machine's without a source come from the app. */
-function isFromOutside({ machine }: RecordedEvent): boolean {
-  return !/^(?:agent|approval|project|session|toolCall)@/.test(machine)
 }
 
 function noteOf({ by, reason }: Payload): string | undefined {

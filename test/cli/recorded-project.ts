@@ -49,12 +49,11 @@ const listTool = defineTool({
 
 const cleaner = defineAgent('cleaner', async (ctx) => {
   await ctx.step('look', () => 2)
-  try {
-    await ctx.tool(removeTool, { path: 'dist', api_key: 'hunter2' })
-  } catch {
-    ctx.log('listing instead of removing')
-  }
-  return ctx.tool(listTool, { path: 'dist' })
+  await ctx.tool(removeTool, { path: 'dist', api_key: 'hunter2' }).catch(() => {})
+  const files = await ctx.tool(listTool, { path: 'dist' })
+  // Last of all: lines are recorded in groups, at the end or when there was time.
+  ctx.log('listing instead of removing')
+  return files
 })
 
 const broken = defineAgent('broken', async (ctx) => {
