@@ -51,7 +51,7 @@ describe('the script', () => {
       const line = `source ${file}; COMP_WORDS=(agentctl ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _agentctl; printf '%s\\n' "\${COMPREPLY[@]}"`
       return (await run('bash', ['--norc', '-c', line], { cwd: folder })).stdout.trimEnd().split('\n')
     }
-    expect(await complete('re')).toEqual(['replay'])
+    expect(await complete('rep')).toEqual(['replay'])
     expect(await complete('--project', 'x', 'bl')).toEqual(['blame'])
     expect(await complete('replay', '--unt')).toEqual(['--until-state'])
     expect(await complete('log', '--verd')).toEqual(['--verdict'])
@@ -66,7 +66,7 @@ describe('the script', () => {
 
   test.runIf(fish)('completes in fish', async () => {
     const file = await script('fish')
-    const { stdout } = await run('fish', ['-N', '-c', `source ${file}; complete -C 'agentctl re'`])
+    const { stdout } = await run('fish', ['-N', '-c', `source ${file}; complete -C 'agentctl rep'`])
     expect(stdout).toMatch(/^replay\t/m)
   })
 })
