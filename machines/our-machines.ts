@@ -7,6 +7,7 @@ import { inboxMachine } from './inbox.machine.ts'
 import { projectMachine } from './project.machine.ts'
 import { sessionMachine } from './session.machine.ts'
 import { toolCallMachine } from './tool-call.machine.ts'
+import { webhookMachine } from './webhook.machine.ts'
 
 export const OUR_MACHINES: readonly AnyStateMachine[] = [
   sessionMachine,
@@ -16,4 +17,5 @@ export const OUR_MACHINES: readonly AnyStateMachine[] = [
   approvalMachine,
   budgetMachine,
   inboxMachine,
+  webhookMachine,
 ]

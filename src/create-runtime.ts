@@ -7,6 +7,7 @@ import type { EventStore } from '../eventstore/event-store.ts'
 import { openLevelEventStore, openLevelSnapshots } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
 import { agentMachine } from '../machines/agent.machine.ts'
+import { webhookMachine } from '../machines/webhook.machine.ts'
 import { OUR_MACHINES } from '../machines/our-machines.ts'
 import type { Role } from '../machines/session-record.ts'
 import { admitRun } from './agents/admission.ts'
@@ -16,6 +17,7 @@ import type { Tool } from './agents/define-tool.ts'
 import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
 import { createRunQueue, queueLimits, type QueueLimits } from './agents/run-queue.ts'
+import { postingMachine } from './agents/webhooks.ts'
 import { createGuards, type GuardOptions, type Guards } from './guards.ts'
 import { createHistory, type History } from './history.ts'
 import { NO_DOORS, openDoors } from './doors.ts'
@@ -195,7 +197,16 @@ async function compose(parts: Parts): Promise<Runtime> {
   // Ends every wait, when the runtime closes or its store is dead.
   // Every wait listens to it, and takes its listener back.
   setMaxListeners(0, closing.signal)
-  const ours = OUR_MACHINES.map((machine) => (machine === agentMachine ? runnable : machine))
+  const posting = postingMachine({
+    engine: () => required(knot).engine,
+    secret: parts.webhooks?.secret,
+    onError,
+  })
+  const provided = new Map<AnyStateMachine, AnyStateMachine>([
+    [agentMachine, runnable],
+    [webhookMachine, posting],
+  ])
+  const ours = OUR_MACHINES.map((machine) => provided.get(machine) ?? machine)
   const machines = [...ours, ...(parts.machines ?? [])]
   const foldable = machines.map((one) => asRegistered(one).machine)
   const engine = await createEngine({
@@ -244,6 +255,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     hookTimeoutMs: parts.hookTimeoutMs,
     tools: parts.tools ?? [],
     options: parts,
+    result: (runId) => agents.result({ agent_id: runId }),
   })
   const sessions = createSessionService(services)
   const agents = createAgentService({
@@ -252,6 +264,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     registry,
     definition: (id) => parts.agents.find(id),
     isAsking: (runId) => guards.handlers.approvals.isAsking(runId),
+    armWebhook: (runId, url) => guards.armWebhook(runId, url),
     limitTree: (runId, budget) => guards.limitTree(runId, budget),
   })
   const commands = createCommandPort()

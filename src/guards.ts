@@ -10,6 +10,8 @@ import { createBudgetDesk, type BudgetDesk } from './agents/budget-desk.ts'
 import { createBudgetService, type BudgetService } from './agents/budget-service.ts'
 import { DEFAULT_LOOP_LIMITS, type LoopLimits } from './agents/loop-guard.ts'
 import type { RunQueue } from './agents/run-queue.ts'
+import { createWebhookDesk, type WebhookOptions, type WebhookService } from './agents/webhooks.ts'
+import type { BackgroundAgentResult } from './agents/run-result.ts'
 import type { Tool } from './agents/define-tool.ts'
 import { answerQuestion, type PermissionQuestion } from './agents/permission-question.ts'
 import { createApprovalDesk, type ApprovalDesk } from './permissions/approval-desk.ts'
@@ -24,6 +26,8 @@ import { createInboxDelivery } from './sessions/inbox.ts'
 import type { SessionDirectory } from './sessions/directory.ts'
 
 export type GuardOptions = {
+  /** Signs what is sent to the `webhook` of runs. */
+  readonly webhooks?: WebhookOptions
   /** How long a request for a person's approval is open, and then its grant, in ms; default 14 days. */
   readonly approvalTtlMs?: number
   /** What agents, sessions, roles and trees of sessions may spend in this folder; at 100 % a person is asked. */
@@ -39,6 +43,7 @@ const repetitions = z.number().int().min(2).max(20)
 
 export const guardOptions = {
   approvalTtlMs: z.number().int().positive().optional(),
+  webhooks: z.strictObject({ secret: z.string().min(16) }).optional(),
   budgets: z.array(budgetSchema).readonly().optional(),
   loopGuard: z
     .union([z.literal(false), z.object({ warnAt: repetitions.optional(), stopAt: repetitions.optional() })])
@@ -49,6 +54,8 @@ export const guardOptions = {
 export interface Guards {
   /** What waits for a person, and the decision. */
   readonly approvals: ApprovalService
+  /** How webhooks stand, and sending one again that was given up. */
+  readonly webhooks: WebhookService
   /** How budgets stand, and raising one by hand. */
   readonly budgets: BudgetService
   /**
@@ -70,6 +77,7 @@ export type GuardParts = {
   readonly hookTimeoutMs: number | undefined
   readonly tools: readonly Tool[]
   readonly options: GuardOptions
+  result(runId: string): Promise<BackgroundAgentResult>
 }
 
 /** What handlers need of them while they run. */
@@ -88,12 +96,21 @@ export async function createGuards(parts: GuardParts): Promise<{
   recover(): Promise<void>
   /** Limits what a run and all that it starts may spend. */
   limitTree(runId: string, budget: RunBudget): Promise<void>
+  /** Tells this address when the run has ended. */
+  armWebhook(runId: string, url: string): Promise<void>
 }> {
   const { engine, directory, closing, queue, options } = parts
   const desk = createApprovalDesk({ engine, newId: parts.newId, ttlMs: options.approvalTtlMs })
   const accounts = await openBudgetAccounts({ engine, directory, budgets: options.budgets ?? [] })
   const aside: HandlerGuards['aside'] = (runId, work) => queue.stepAside(runId, work)
   const budgets = createBudgetDesk({ engine, accounts, approvals: desk, aside })
+  const webhooks = createWebhookDesk({
+    engine,
+    directory,
+    closing,
+    hasSecret: options.webhooks !== undefined,
+    result: (runId) => parts.result(runId),
+  })
   const inboxes = createInboxDelivery({ engine, directory, closing })
   const leftovers = {
     engine,
@@ -115,6 +132,7 @@ export async function createGuards(parts: GuardParts): Promise<{
   return {
     doors: {
       approvals: createApprovalService({ engine, gate: parts.gate }),
+      webhooks: webhooks.service,
       budgets: createBudgetService({ engine, accounts }),
       explainPermission: (question) => answerQuestion(parts, question),
     },
@@ -128,7 +146,9 @@ export async function createGuards(parts: GuardParts): Promise<{
     async recover() {
       await settle()
       await inboxes.recover()
+      await webhooks.recover()
     },
     limitTree: (runId, budget) => accounts.limitTree(runId, budget),
+    armWebhook: (runId, url) => webhooks.arm(runId, url),
   }
 }

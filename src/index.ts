@@ -105,6 +105,7 @@ export {
 } from './agents/ambient.ts'
 export type { BudgetOption, RunBudget } from './agents/budget-accounts.ts'
 export type { Budget, BudgetService } from './agents/budget-service.ts'
+export type { Webhook, WebhookOptions, WebhookService } from './agents/webhooks.ts'
 export { defineAgent } from './agents/define-agent.ts'
 export type {
   AgentDefinition,
@@ -143,6 +144,7 @@ export { agentMachine } from '../machines/agent.machine.ts'
 export { projectMachine } from '../machines/project.machine.ts'
 export type { BacklogItem } from '../machines/project.machine.ts'
 export { budgetMachine } from '../machines/budget.machine.ts'
+export { webhookMachine } from '../machines/webhook.machine.ts'
 export { inboxMachine } from '../machines/inbox.machine.ts'
 export type { InboxMessage } from '../machines/inbox.machine.ts'
 export { sessionMachine } from '../machines/session.machine.ts'

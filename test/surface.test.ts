@@ -194,7 +194,11 @@ test('the main entry point exports these names', () => {
       "type VerifyProblem",
       "type VerifyProgress",
       "type VersionStep",
+      "type Webhook",
+      "type WebhookOptions",
+      "type WebhookService",
       "waitForBackgroundAgent",
+      "webhookMachine",
       "withPolicies",
     ]
   `)

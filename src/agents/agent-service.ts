@@ -10,6 +10,7 @@ import type { Role } from '../../machines/session-record.ts'
 import { watchChanges } from '../sessions/change-watch.ts'
 import { unknownSession } from '../sessions/session-service.ts'
 import { runBudgetSchema, type RunBudget } from './budget-accounts.ts'
+import { webhookSchema } from './webhooks.ts'
 import { PRIORITIES, type RunQueue } from './run-queue.ts'
 import { settleCall, type CallAnswer } from './settle-call.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
@@ -48,6 +49,8 @@ export const startAgentSchema = z.object({
   priority: z.enum(PRIORITIES).default('normal'),
   /** What it and all that it starts may spend: USD, tokens. */
   budget: runBudgetSchema.optional(),
+  /** Told over HTTP when it has ended. */
+  webhook: webhookSchema.optional(),
 })
 export type StartAgent = z.input<typeof startAgentSchema>
 
@@ -136,6 +139,7 @@ export type AgentServiceOptions = {
   isAsking(runId: string): Promise<boolean>
   /** Limits what a run and all that it starts may spend. */
   limitTree(runId: string, budget: RunBudget): Promise<void>
+  armWebhook(runId: string, url: string): Promise<void>
 }
 
 export function createAgentService(options: AgentServiceOptions): AgentService {
@@ -229,6 +233,7 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
         await options.assertMayStart(parentId, { role: input.role ?? definition.role })
       // Before it begins, so that nothing is spent without it.
       if (input.budget !== undefined) await options.limitTree(run_id, input.budget)
+      if (input.webhook !== undefined) await options.armWebhook(run_id, input.webhook.url)
       await engine.spawn(agentMachine, {
         id: run_id,
         createdAs: 'agent.created',

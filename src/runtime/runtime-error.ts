@@ -53,6 +53,7 @@ export type RuntimeErrorCode =
   | 'SPAWN_REFUSED'
   | 'TOOL_IN_DOUBT'
   | 'TOOL_UNKNOWN'
+  | 'WEBHOOK_UNKNOWN'
   | 'WORK_INTERRUPTED'
 
 /** What happened, what was expected, what to do now. */

@@ -7,6 +7,7 @@ import { agentMachine } from '../../machines/agent.machine.ts'
 import { approvalMachine } from '../../machines/approval.machine.ts'
 import { budgetMachine } from '../../machines/budget.machine.ts'
 import { inboxMachine } from '../../machines/inbox.machine.ts'
+import { webhookMachine } from '../../machines/webhook.machine.ts'
 import { projectMachine } from '../../machines/project.machine.ts'
 import { sessionMachine } from '../../machines/session.machine.ts'
 import { toolCallMachine } from '../../machines/tool-call.machine.ts'
@@ -15,6 +16,7 @@ const folder = fileURLToPath(new URL('../../machines/', import.meta.url))
 const files = readdirSync(folder)
 const machines: Readonly<Record<string, AnyStateMachine>> = {
   'inbox.machine.ts': inboxMachine,
+  'webhook.machine.ts': webhookMachine,
   'approval.machine.ts': approvalMachine,
   'budget.machine.ts': budgetMachine,
   'session.machine.ts': sessionMachine,
