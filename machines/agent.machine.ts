@@ -54,6 +54,7 @@ export type AgentOutcome =
   | { readonly kind: 'timed_out'; readonly deadline_ms: number }
 
 export type AgentContext = SessionRecord & {
+  readonly observed: boolean
   readonly run_id: string
   readonly agent_id: string
   readonly task_description: string
@@ -126,6 +127,12 @@ export type AgentEvent =
   | StepStarted
   | StepCompleted
   | StepFailed
+  | {
+      /** Somebody waited for the run, read its result or listened for its end; recorded the first time. */
+      readonly type: 'agent.observed'
+      readonly timed: boolean
+      readonly at: string
+    }
   | SessionPaused
   | SessionResumed
   | SessionArchived
@@ -154,6 +161,7 @@ export const agentMachine = setup({
     checkpointDue: ({ context, event }) =>
       event.type === 'session.checkpoint_due' && isCheckpointDue(context, event),
     uncontinued: ({ context, event }) => event.type === 'session.continued' && isUncontinued(context, event),
+    unobserved: ({ context }) => !context.observed,
     /** What an attempt says counts until the next one has begun. */
     ofThisAttempt: ({ context, event }) => 'attempt' in event && event.attempt === context.attempts,
   },
@@ -174,6 +182,7 @@ export const agentMachine = setup({
           }
         : {},
     ),
+    noteObserver: assign({ observed: true }),
     noteStart: assign(({ context, event }) => ({
       started_at: context.started_at ?? event.at,
       last_activity: event.at,
@@ -218,6 +227,7 @@ export const agentMachine = setup({
     parked: null,
     tokens_used: 0,
     cost_micro_usd: 0,
+    observed: false,
   }),
   initial: 'created',
   on: {
@@ -235,6 +245,7 @@ export const agentMachine = setup({
     'handoff.received': { guard: 'newHandoff', actions: 'remember' },
     'handoff.claimed': { guard: 'claimable', actions: 'remember' },
     'agent.spent': { actions: 'noteCost' },
+    'agent.observed': { guard: 'unobserved', actions: 'noteObserver' },
   },
   states: {
     created: {

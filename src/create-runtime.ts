@@ -18,7 +18,12 @@ import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
 import { createRunQueue, queueLimits, type QueueLimits } from './agents/run-queue.ts'
 import { postingMachine } from './agents/webhooks.ts'
+import { attendSession, roleAgents } from './agents/role-runs.ts'
 import { createGuards, type GuardOptions, type Guards } from './guards.ts'
+import type { RateCard } from './billing/rate-card.ts'
+import type { PortfolioProviders } from './portfolio/providers.ts'
+import type { SessionLike } from './sessions/session.ts'
+import { projectServices, type ProjectDoors } from './project-services.ts'
 import { createHistory, type History } from './history.ts'
 import { NO_DOORS, openDoors } from './doors.ts'
 import type { InspectOption } from './inspect-runtime.ts'
@@ -44,12 +49,6 @@ import { LISTED_MACHINES } from './sessions/session-events.ts'
 import { deliverUndelivered } from './sessions/handoff-delivery.ts'
 import { roleTable, type RoleDefinition } from './sessions/roles.ts'
 import { runScoped } from './sessions/run-scoped.ts'
-import {
-  createSessionKeeper,
-  DEFAULT_KEEPER_TIMES,
-  type KeeperTimes,
-  type SessionKeeper,
-} from './sessions/session-keeper.ts'
 import { optionsSchema, type RuntimeOptions } from './runtime-options.ts'
 import { createSessionService, type SessionService } from './sessions/session-service.ts'
 import { createSpawnRules, DEFAULT_SPAWN_LIMITS, type SpawnLimits } from './sessions/spawn-rules.ts'
@@ -57,7 +56,7 @@ import { createSpawnRules, DEFAULT_SPAWN_LIMITS, type SpawnLimits } from './sess
 export type { RuntimeOptions } from './runtime-options.ts'
 
 /** A running system: the doors that everything outside goes through. */
-export interface Runtime extends History, Guards {
+export interface Runtime extends History, Guards, ProjectDoors {
   readonly project: string
   /** Absolute path of the project's folder; `null` in memory. */
   readonly path: string | null
@@ -90,6 +89,13 @@ export interface Runtime extends History, Guards {
   revive(id: string, options?: SendOptions): Promise<Receipt>
   /** Ends an actor for good, on the record. */
   stop(id: string): Promise<Receipt>
+  /** Where the runtime and the article's `logger` write. */
+  readonly logger: RuntimeLogger
+  /**
+   * Starts the run that works for a session, if its role has code (`defineRole` with a function); resolves with its
+   * id. A session that another one starts is attended by itself.
+   */
+  attend(session: SessionLike, options?: { readonly run_id?: string }): Promise<string | undefined>
   /** Runs code in a scope in which the article's functions work; its own session ends when it settles. */
   run<T>(fn: () => Promise<T> | T): Promise<T>
   /** Finishes what is being written, stops what runs, closes the log. What is owed goes on at the next opening. */
@@ -112,7 +118,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const logger = options.logger ?? pino({ name: 'agent-orchestration', level: 'warn' }, destination(2))
   const onError =
     options.onError ?? ((err: unknown) => logger.error({ err }, 'trouble that nobody was waiting for'))
-  const agents = createAgentRegistry(options.agents ?? [])
+  const agents = createAgentRegistry([...(options.agents ?? []), ...roleAgents(options.roles ?? [])])
   assertDistinctNames(options.tools ?? [])
   const registry =
     options.hooks instanceof PermissionHookRegistry
@@ -164,8 +170,12 @@ type Parts = GuardOptions & {
   readonly hookTimeoutMs?: number
   readonly roles?: readonly RoleDefinition[]
   readonly limits?: Partial<SpawnLimits>
-  readonly keeper?: Partial<KeeperTimes>
   readonly strictHandoffs?: boolean
+  readonly keeper?: RuntimeOptions['keeper']
+  readonly rates?: RateCard
+  readonly archiveAfterMs?: number
+  readonly providers?: PortfolioProviders
+  readonly onSessionEnd?: RuntimeOptions['onSessionEnd']
   readonly snapshotEvery?: number
   readonly maxResident?: number
 }
@@ -176,7 +186,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   const gate = createLifecycleGate(registry, { clock, hookTimeoutMs: parts.hookTimeoutMs })
 
   // The agents' machine runs handlers, handlers use the engine, the engine runs the machine: the knot is tied late.
-  const knot: { engine?: Engine; host?: RunnerHost; keeper?: SessionKeeper } = {}
+  const knot: { engine?: Engine; host?: RunnerHost } = {}
   const runnable = agentMachine.provide({
     actors: {
       admission: leafLogic<{ run_id: string }>(async ({ run_id }, signal) => {
@@ -233,8 +243,10 @@ async function compose(parts: Parts): Promise<Runtime> {
     ...(parts.mailboxLimit !== undefined && { mailboxLimit: parts.mailboxLimit }),
   })
   const stopLogging = logEvents(store, logger)
-  const directory = await openDirectory(store, onError)
-  const assertMayStart = createSpawnRules(roleTable(parts.roles ?? []), {
+  const surroundings = projectServices({ ...parts, store, clock, path: parts.path, onError })
+  const directory = await openDirectory(store, onError, [surroundings.fold])
+  const roles = roleTable(parts.roles ?? [])
+  const assertMayStart = createSpawnRules(roles, {
     directory,
     limits: { ...DEFAULT_SPAWN_LIMITS, ...parts.limits },
   })
@@ -268,6 +280,14 @@ async function compose(parts: Parts): Promise<Runtime> {
     limitTree: (runId, budget) => guards.limitTree(runId, budget),
   })
   const commands = createCommandPort()
+  const around = await surroundings.join({
+    engine,
+    directory,
+    sessions,
+    registry,
+    newId,
+    defaultProject: project,
+  })
 
   let closed: Promise<void> | undefined
   let doors = NO_DOORS
@@ -287,6 +307,9 @@ async function compose(parts: Parts): Promise<Runtime> {
     get parked() {
       return [...engine.parked, ...directory.current().flatMap(parkedRun)]
     },
+    ...around.doors,
+    logger,
+    attend: (session, attend) => attendSession({ agents, sessions, roles }, session, attend),
     deadLetters: engine.deadLetters,
     effects: engine.effects,
     spawn: (machine, spawn) => engine.spawn(machine, spawn),
@@ -308,8 +331,9 @@ async function compose(parts: Parts): Promise<Runtime> {
     close() {
       closed ??= (async () => {
         closing.abort(runtimeClosed())
-        await knot.keeper?.close()
+        await around.stop()
         await engine.close()
+        await around.close()
         // Their groups are being ended; what is left of them after this call would be nobody's.
         await commands.ended()
         await doors.close()
@@ -340,10 +364,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     queue.open()
     await deliverUndelivered(engine, directory)
     await resumeWhatCameBack(runtime, directory, onError)
-    knot.keeper = createSessionKeeper(
-      { engine, directory, sessions },
-      { ...DEFAULT_KEEPER_TIMES, ...parts.keeper },
-    )
+    await around.open()
     for (const { id, code, reason } of runtime.parked) logger.warn({ id, code }, `parked: ${reason}`)
     doors = await openDoors(runtime, { ...parts, machines: foldable })
   } catch (error) {

@@ -155,3 +155,58 @@ export { toolCallMachine } from '../machines/tool-call.machine.ts'
 
 export { defineJob } from './cli/job.ts'
 export type { Job, JobEnd, JobPlan } from './cli/job.ts'
+
+export {
+  analyzeAndPrioritize,
+  decompose,
+  decomposeFeature,
+  escalateBlockers,
+  escalateToHuman,
+  estimateOperationCost,
+  getActiveFeatures,
+  getBacklog,
+  getProjectBlockers,
+  integrateWorkAgentResults,
+  mergeCodeChanges,
+  monitorFeatureProgress,
+  notifySlack,
+  notifyTeamOfBlocker,
+  orchestrateWork,
+  runIntegrationTests,
+} from './ambient/project.ts'
+export { formatTaskSteps } from './portfolio/decompose.ts'
+export type { Task } from './portfolio/decompose.ts'
+export type { ActiveFeature, Feature } from './portfolio/backlog.ts'
+export type { PortfolioProviders } from './portfolio/providers.ts'
+export type { PortfolioService } from './portfolio/portfolio-service.ts'
+export { consoleSender, fileSender, webhookSender } from './portfolio/senders.ts'
+export type { NoticeSender } from './portfolio/senders.ts'
+export {
+  calculateBillableHours,
+  checkProtocolCompliance,
+  checkStaleProjects,
+  getBackgroundBillingBreakdown,
+  getComplianceTrends,
+  runWatchdog,
+} from './ambient/health.ts'
+export type { BillableHours } from './billing/billable-hours.ts'
+export type { BillingService } from './billing/billing-service.ts'
+export type { SessionEndEvent } from './billing/tracking-line.ts'
+export { isToday } from './compliance/compliance-service.ts'
+export type { ComplianceService } from './compliance/compliance-service.ts'
+export type { ComplianceReport } from './compliance/score.ts'
+export type { Issue } from './compliance/rules.ts'
+export {
+  addArtifact,
+  continueSession,
+  getSessionProgress,
+  logDecision,
+  reportContext,
+  reportProgress,
+  reportUsage,
+  tagSession,
+  untagSession,
+} from './ambient/session-work.ts'
+export { logger } from './ambient/logger.ts'
+export { sessionLifecycle } from './ambient/lifecycle.ts'
+export type { HandoffType, SessionLifecycle } from './ambient/lifecycle.ts'

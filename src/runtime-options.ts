@@ -7,8 +7,11 @@ import type { Tool } from './agents/define-tool.ts'
 import type { QueueLimits } from './agents/run-queue.ts'
 import { guardOptions, type GuardOptions } from './guards.ts'
 import type { InspectOption } from './inspect-runtime.ts'
+import type { RateCard } from './billing/rate-card.ts'
+import type { SessionEndEvent } from './billing/tracking-line.ts'
 import type { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import type { PermissionHook } from './permissions/permission-hook.ts'
+import type { PortfolioProviders } from './portfolio/providers.ts'
 import type { Clock, NewId } from './runtime/clock.ts'
 import type { RuntimeLogger } from './runtime/event-logger.ts'
 import type { MachineWithPolicies } from './runtime/policies.ts'
@@ -43,6 +46,14 @@ export type RuntimeOptions = GuardOptions & {
   readonly strictHandoffs?: boolean
   /** When sessions at work are reminded and paused. */
   readonly keeper?: Partial<KeeperTimes>
+  /** USD per hour by role, for billable hours; default those of the article. */
+  readonly rates?: RateCard
+  /** How long after its end a session is archived by itself, in ms; default 60,000. Only in a folder. */
+  readonly archiveAfterMs?: number
+  /** What takes the place of the defaults for the backlog, for cutting and checking work, and for telling people. */
+  readonly providers?: PortfolioProviders
+  /** Is called at each end of a session in this process, also when the watchdog ends one. */
+  readonly onSessionEnd?: (event: SessionEndEvent) => Promise<void> | void
   /** What one hook may take, in ms; default 10,000. */
   readonly hookTimeoutMs?: number
   /** How many actors without work stay in memory, children not counted; default 10,000. The others wake when needed. */
@@ -83,6 +94,7 @@ export const optionsSchema = z.looseObject({
   maxResident: z.number().int().positive().optional(),
   graceMs: z.number().nonnegative().optional(),
   mailboxLimit: z.number().int().positive().optional(),
+  archiveAfterMs: z.number().nonnegative().optional(),
   project: z.string().min(1).optional(),
   ...guardOptions,
 })

@@ -12,6 +12,7 @@ import { unknownSession } from '../sessions/session-service.ts'
 import { runBudgetSchema, type RunBudget } from './budget-accounts.ts'
 import { webhookSchema } from './webhooks.ts'
 import { PRIORITIES, type RunQueue } from './run-queue.ts'
+import { observeRun } from './run-observer.ts'
 import { settleCall, type CallAnswer } from './settle-call.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import type { AssertMayStart } from '../sessions/spawn-rules.ts'
@@ -104,6 +105,8 @@ export interface AgentService {
     agent_id: string
     include_output?: boolean
     within?: ReadonlySet<string>
+    /** The run whose handler asks, and has it on its own record. */
+    waiter?: string
   }): Promise<BackgroundAgentResult>
   list(filter?: ListAgents): Promise<BackgroundAgentResult[]>
   /** Ends a run for good; what it has recorded is kept. @throws RuntimeError `SESSION_REFUSED` when a hook says no */
@@ -170,6 +173,9 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
     cancel: (reason) => service.cancel(run_id, reason),
   })
 
+  const observe = async (runId: string, timed: boolean): Promise<void> =>
+    observeRun(engine, (await snapshotOf(runId)).context, timed)
+
   /** A wait never throws for a timeout: a hook that keeps the run alive is on the record. */
   const cancelIfAllowed = async (runId: string): Promise<void> => {
     try {
@@ -198,12 +204,14 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
 
   const service: AgentService = {
     on: (_event, listener) => listenBeforeTools(options.registry, listener),
-    onEnd: (runId, listener) =>
-      listenForEnd(runId, listener, {
+    onEnd: (runId, listener) => {
+      observe(runId, true).catch((error: unknown) => engine.onError(error))
+      return listenForEnd(runId, listener, {
         directory,
         result: (id) => resultOf(id),
         onError: (error) => engine.onError(error),
-      }),
+      })
+    },
     roleOf: (agentId) => options.definition(agentId)?.role,
     settleCall: (callId, answer) => settleCall(engine, callId, answer),
     async start(agent, start) {
@@ -264,14 +272,18 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
       const runId = await service.resolveRun(id, wait.within)
       const until = { deadline: clock.now() + timeout, signals: [wait.signal, options.closing] }
       const waiting = (): Promise<boolean> => untilEnded(engine, runId, until)
+      // A handler's own waits are steps on its record.
+      if (wait.waiter === undefined) await observe(runId, wait.timeout !== undefined)
       const ended = await (wait.waiter === undefined
         ? waiting()
         : options.queue.stepAside(wait.waiter, waiting))
       if (!ended && wait.onTimeout === 'cancel') await cancelIfAllowed(runId)
       return resultOf(runId, !ended)
     },
-    async result({ agent_id, include_output, within }) {
-      return resultOf(await service.resolveRun(agent_id, within), false, include_output === true)
+    async result({ agent_id, include_output, within, waiter }) {
+      const runId = await service.resolveRun(agent_id, within)
+      if (waiter === undefined) await observe(runId, true)
+      return resultOf(runId, false, include_output === true)
     },
     async list(raw = {}) {
       const filter = checkedInput(filterSchema, raw, 'listBackgroundAgents')

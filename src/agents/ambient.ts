@@ -71,6 +71,7 @@ async function waitInScope(
   const waited = await durably(scope, {
     kind: 'wait',
     name: runId,
+    prepare: () => ({ timed: options.timeout !== undefined }),
     execute: async () => {
       const within = await treeOf(scope)
       const result = await agents.wait(runId, {
@@ -86,7 +87,11 @@ async function waitInScope(
     },
   })
   if (waited.ended === undefined) return waited.unfinished
-  return agents.result({ agent_id: waited.ended, include_output: true })
+  return agents.result({
+    agent_id: waited.ended,
+    include_output: true,
+    ...(scope.runId !== null && { waiter: scope.runId }),
+  })
 }
 
 /** The runs among which an agent id is looked up; everywhere if the scope has no session. */

@@ -140,6 +140,7 @@ async function ending(attempt: Attempt): Promise<End | undefined> {
     signal,
     current: context.owner_id,
     children: [],
+    adoptable: true,
     claimed: new Set(),
   }
   const run = async (): Promise<unknown> => {

@@ -5,10 +5,12 @@ import type { ErrorStory } from '../runtime/runtime-error.ts'
  * - `BILLING_UNKNOWN_MODEL`: the price book has no price for a model.
  * - `BILLING_UNKNOWN_ROLE`: the rate card has no rate for a role.
  * - `BILLING_INVALID_PRICE`: a price or a rate is not an amount of USD, or stands twice.
+ * - `BILLING_INVALID_RANGE`: a report was asked for dates that are none, or in the wrong order.
  * - `BILLING_INVALID_USAGE`: a count of tokens or milliseconds is not one, or costs more than can be counted.
  */
 export type BillingErrorCode =
   | 'BILLING_INVALID_PRICE'
+  | 'BILLING_INVALID_RANGE'
   | 'BILLING_INVALID_USAGE'
   | 'BILLING_UNKNOWN_MODEL'
   | 'BILLING_UNKNOWN_ROLE'

@@ -56,6 +56,11 @@ export class PermissionHookRegistry {
       .map(({ hook }) => hook)
   }
 
+  /** Every hook, in order. */
+  list(): NamedHook[] {
+    return Array.from(this.#registrations.values(), ({ hook }) => hook)
+  }
+
   /** The names, in order. */
   names(): string[] {
     return [...this.#registrations.keys()]

@@ -1,14 +1,19 @@
 /** The article's functions for sessions and handoffs, over the ambient scope; inside a handler each is a durable call. */
+import type { Role } from '../../machines/session-record.ts'
 import type { NewId } from '../runtime/clock.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
-import { routeHandoff } from './handoff-routing.ts'
+import { routeHandoff, speaksFromAbove } from './handoff-routing.ts'
 import { handoffSchema, type LoadedHandoff } from './handoffs.ts'
 import { checkedInput } from './input.ts'
 import { currentScope, durably, inPassing, requireScope, type Scope } from './scope.ts'
 import { sessionId, type Session, type SessionEntry, type SessionLike } from './session.ts'
 import type { ListSessions, SessionService, StartSession } from './session-service.ts'
 
-type AmbientRuntime = { readonly sessions: SessionService; readonly newId: NewId }
+type AmbientRuntime = {
+  readonly sessions: SessionService
+  readonly newId: NewId
+  attend(session: SessionLike, options: { readonly run_id?: string }): Promise<string | undefined>
+}
 
 const inScope = (caller: string): Scope<AmbientRuntime> => requireScope<AmbientRuntime>(caller)
 
@@ -26,17 +31,24 @@ async function startInScope(input: Omit<StartSession, 'session_id' | 'parent_id'
   const { sessions, newId } = scope.runtime
   const parent = scope.owner
   const project = input.project ?? parent?.project
+  // Code that was started for a session starts "its" session: that one, not a second.
+  if (scope.adoptable && parent?.role === input.role && parent.project === project) {
+    scope.adoptable = false
+    return become(scope, parent.id)
+  }
   const started = durably(scope, {
     kind: 'startSession',
     name: input.role,
-    prepare: () => ({ session_id: newId('sess') }),
-    execute: async ({ session_id }) => {
+    prepare: () => ({ session_id: newId('sess'), run_id: newId('run') }),
+    execute: async ({ session_id, run_id }) => {
       const session = await sessions.start({
         ...input,
         session_id,
         ...(project !== undefined && { project }),
         ...(parent !== null && { parent_id: parent.id }),
       })
+      // A delegated session has somebody to work for it, if its role has code.
+      if (parent !== null) await scope.runtime.attend(session_id, { run_id })
       return session.id
     },
   })
@@ -104,6 +116,7 @@ async function generateInScope(input: Parameters<typeof generateHandoff>[0]): Pr
   const { to } = input
   // Before a receiver is chosen: a bad handoff must not take a child's place.
   const { type, context } = checkedInput(handoffSchema, input, 'generateHandoff')
+  if (to === undefined && speaksFromAbove(scope, type)) await standAbove(scope, type)
   const parentOf = async (id: string): Promise<string | null> => (await sessions.get(id)).parent_id
   const from = scope.owner?.id ?? current(scope, 'generateHandoff')
   const route =
@@ -114,6 +127,19 @@ async function generateInScope(input: Parameters<typeof generateHandoff>[0]): Pr
     prepare: () => ({ handoff_id: newId('hand') }),
     execute: async ({ handoff_id }) => sessions.handOff(await route(), { type, context, handoff_id }),
   })
+}
+
+/**
+ * The article's orchestrator hands work down without a session of its own: one is started for it, above the session
+ * that it had started.
+ */
+async function standAbove(scope: Scope<AmbientRuntime>, type: string): Promise<void> {
+  const below = scope.owner
+  const [role] = type.split('_to_') as [Role]
+  if (below === null) return
+  const above = await scope.runtime.sessions.start({ role, project: below.project, tags: ['implicit'] })
+  scope.owner = { id: above.id, role, project: below.project }
+  scope.children.unshift({ id: Promise.resolve(below.id), role: below.role, handoffs: new Set() })
 }
 
 /**
@@ -169,6 +195,21 @@ export async function resumeNamedSession(input: {
     },
   })
   return become(scope, id)
+}
+
+/** Resumes the scope's current session. @throws RuntimeError `NO_AMBIENT_SESSION`, `SESSION_REFUSED` */
+export async function resumeCurrent(): Promise<Session> {
+  const scope = inScope('resume')
+  const id = current(scope, 'resume')
+  await durably(scope, {
+    kind: 'resume',
+    name: id,
+    execute: async () => {
+      const { status } = await scope.runtime.sessions.get(id)
+      if (status !== 'active') await scope.runtime.sessions.resume(id)
+    },
+  })
+  return scope.runtime.sessions.get(id)
 }
 
 /** Named sessions by status and tags (all of them must match); archived ones only when asked for. */

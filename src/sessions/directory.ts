@@ -49,6 +49,8 @@ export type SessionRow = {
   readonly parked_error: ErrorRecord | null
   /** Position of its first event: the order of starting. */
   readonly position: number
+  /** Position of the last event that somebody at work caused. */
+  readonly last_position: number
 }
 
 const OUTCOMES: Readonly<Record<string, AgentOutcome['kind']>> = {
@@ -69,7 +71,10 @@ function foldDirectory(rows: ReadonlyMap<string, SessionRow>, event: RecordedEve
     ...row,
     status: typeof event.state === 'string' ? event.state : row.status,
     // A reminder is no activity: who only gets reminders is stale.
-    ...(!REMINDERS.has(event.event_type) && { last_activity: event.timestamp }),
+    ...(!REMINDERS.has(event.event_type) && {
+      last_activity: event.timestamp,
+      last_position: event.position,
+    }),
     ...checkpointOf(row, event),
     ...(event.event_type === 'session.tagged' && { tags: tagsAfter(row.tags, payload) }),
     ...(event.event_type === 'session.continued' && { continued_in: payload.to_session ?? null }),
@@ -138,6 +143,7 @@ function firstRow(event: RecordedEvent): SessionRow | undefined {
     parked: false,
     parked_error: null,
     position: event.position,
+    last_position: event.position,
   }
 }
 

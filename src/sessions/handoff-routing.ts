@@ -42,6 +42,13 @@ export function routeHandoff(
   return async () => ({ from, to: await slot.id })
 }
 
+/** Whether code outside of a handler hands something down to the very role of the session it had started first. */
+export function speaksFromAbove({ owner, runId }: Scope, type: string): boolean {
+  const [sender, receiver] = type.split('_to_')
+  if (owner === null || runId !== null || receiver !== owner.role) return false
+  return (RANK[sender as Role] ?? -1) > RANK[owner.role]
+}
+
 function unroutable(type: string, why: string): RuntimeError {
   return new RuntimeError('HANDOFF_UNROUTABLE', {
     happened: `Handoff "${type}" has no receiver: ${why}.`,

@@ -176,12 +176,16 @@ export function createHandoffs(options: HandoffOptions): Handoffs {
         const said = await engine.send(from, { type: 'handoff.generated', handoff, at } as never, {
           source: from,
         })
-        if (!said.accepted) throw undeliverable(handoff, said.reason)
+        const { sent: now } = (await record(from)).record
+        if (!said.accepted && now.every((one) => one.handoff_id !== handoff_id))
+          throw undeliverable(handoff, said.reason)
       }
-      const arrived = (await record(to)).record.received.some((one) => one.handoff_id === handoff_id)
-      if (arrived) return handoff_id
+      const hasArrived = async (): Promise<boolean> =>
+        (await record(to)).record.received.some((one) => one.handoff_id === handoff_id)
+      if (await hasArrived()) return handoff_id
       const { accepted, reason } = await deliver(engine, handoff)
-      if (!accepted) throw undeliverable(handoff, reason)
+      // After a restart, what was on its way is delivered as well: whoever is second is refused and has what it wanted.
+      if (!accepted && !(await hasArrived())) throw undeliverable(handoff, reason)
       return handoff_id
     },
     async loadHandoff(session, load) {

@@ -32,6 +32,8 @@ export type Scope<TRuntime = unknown> = {
   /** The session most recently started here: what `nameSession` without an id means. */
   current: string | null
   readonly children: ChildSlot[]
+  /** The session that this code was started to work for; the first start of its role and project means that one. */
+  adoptable: boolean
   /** Handoffs that were loaded here: the next load wants another one. */
   readonly claimed: Set<string>
 }
@@ -84,6 +86,7 @@ export function emptyScope<TRuntime>(runtime: TRuntime): Scope<TRuntime> {
     signal: null,
     current: null,
     children: [],
+    adoptable: false,
     claimed: new Set(),
   }
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 /** Characters that cut lines, hide in a terminal, or turn a reader's eye around. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
-const RESERVED_IN_FILES = /[/\\:*?"<>|]/
+const RESERVED_IN_FILES = /[\\:*?"<>|]/
 /** Windows opens devices under these names, whatever their ending. */
 const DEVICE = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?$/i
 const MOST_TAGS = 64
@@ -15,14 +15,17 @@ const printable = (longest: number): z.ZodString =>
     .max(longest)
     .refine((text) => !UNPRINTABLE.test(text), 'expected printable characters on one line')
 
-/** Names of sessions become file names, on any system. */
+/** Names of sessions may become file names, on any system; `/` groups them, as in `review/security`. */
 export const sessionNameSchema = printable(200)
   .trim()
-  .refine((name) => name !== '', 'expected more than blanks')
   .refine(
-    (name) => !RESERVED_IN_FILES.test(name) && !/^\.|\.$/.test(name) && !DEVICE.test(name),
-    'expected a name without / \\ : * ? " < > | and without a dot at its ends: it becomes a file name',
+    (name) => !RESERVED_IN_FILES.test(name) && name.split('/').every(isFileName),
+    'expected words without \\ : * ? " < > |, grouped by single slashes, none of which begins or ends with a dot',
   )
+
+function isFileName(part: string): boolean {
+  return part.trim() !== '' && !/^\.|\.$/.test(part) && !DEVICE.test(part)
+}
 
 export const tagsSchema = z.array(printable(200)).max(MOST_TAGS).readonly()
 export const idSchema = printable(300)

@@ -88,7 +88,7 @@ describe('a background agent', () => {
     expect(session).toMatchObject({ name: 'the-supervisor', status: 'completed', project: 'demo' })
   })
 
-  test('a denied tool call does not run, and the denial reaches the handler with alternatives', async () => {
+  test('a denied tool call does not run, and the denial reaches the handler with its reason and alternatives (O-140, O-141)', async () => {
     let executed = 0
     const remove = defineTool({
       name: 'remove',

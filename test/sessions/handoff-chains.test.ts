@@ -29,6 +29,17 @@ test('a chain leads from the first handoff to this one, and the list says where 
   ])
 })
 
+test('a handoff that is delivered twice at once, as after a crash, is there once, and nobody is told otherwise', async () => {
+  await using runtime = await createTestRuntime()
+  const { sessions } = runtime
+  const from = await sessions.start({ role: 'workagent' })
+  const to = await sessions.start({ role: 'supervisor' })
+  const give = () =>
+    sessions.handOff({ from, to }, { type: 'workagent_completion', context: {}, handoff_id: 'hand_1' })
+  expect(await Promise.all([give(), give(), give()])).toEqual(['hand_1', 'hand_1', 'hand_1'])
+  expect(await sessions.listHandoffs()).toHaveLength(1)
+})
+
 describe('the context of a handoff', () => {
   const context = {
     work_completed: '- a\n- b',

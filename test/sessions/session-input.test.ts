@@ -6,12 +6,25 @@ import { createTestRuntime, type TestRuntime } from '../../src/testing/index.ts'
 const many = Array.from({ length: 10_000 }, (_, n) => `tag:${n}`)
 
 const bad: [string, (runtime: TestRuntime, id: string) => Promise<unknown>][] = [
-  ...['../etc', 'a/b', 'a\\b', '..', '.hidden', 'a\nb', 'nul', 'C:x', ' ', 'x'.repeat(201), 'a\u202eb'].map(
-    (name): (typeof bad)[number] => [
-      `the name ${JSON.stringify(name).slice(0, 30)}`,
-      ({ sessions }, id) => sessions.name(id, { session_name: name }),
-    ],
-  ),
+  ...[
+    '../etc',
+    '/etc/passwd',
+    'a/../b',
+    'a//b',
+    'a/',
+    'a\\b',
+    '..',
+    '.hidden',
+    'a\nb',
+    'nul',
+    'C:x',
+    ' ',
+    'x'.repeat(201),
+    'a\u202eb',
+  ].map((name): (typeof bad)[number] => [
+    `the name ${JSON.stringify(name).slice(0, 30)}`,
+    ({ sessions }, id) => sessions.name(id, { session_name: name }),
+  ]),
   [
     'a name of a path at the start',
     ({ sessions }) => sessions.start({ role: 'supervisor', name: '../../x' }),

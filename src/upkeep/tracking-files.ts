@@ -1,0 +1,70 @@
+/**
+ * Keeps `.project/billing/.tracking-{date}.jsonl` as the log says: one file a UTC day, one line for each end of a session.
+ *
+ * Owns: the lines of each day, and which days have to be written.
+ * Never: takes anything from the files; they can be deleted and come back.
+ *
+ * I1. After `settled`, each file of a day that was marked holds the day's lines, in the order of the log, and no others.
+ * I2. One write is under way at a time.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { SessionEnd } from '../billing/ledger.ts'
+import { trackingDate, trackingLine } from '../billing/tracking-line.ts'
+import { appendToFile, writeWholeFile } from './whole-file.ts'
+
+export type TrackingFiles = {
+  /** Takes one end in; writes begin with `open`. */
+  add(end: SessionEnd): void
+  /** Writes what the files lack, and from now on what is added. */
+  open(): void
+  /** Resolves when nothing is left to write. */
+  settled(): Promise<void>
+}
+
+export function createTrackingFiles(folder: string, onError: (error: unknown) => void): TrackingFiles {
+  const days = new Map<string, string[]>()
+  const marked = new Set<string>()
+  let isOpen = false
+  const state: { writing?: Promise<void> | undefined } = {}
+
+  const write = async (date: string): Promise<void> => {
+    const path = join(folder, `.tracking-${date}.jsonl`)
+    const wanted = (days.get(date) ?? []).map((line) => `${line}\n`).join('')
+    const found = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (found === wanted) return
+    if (found !== undefined && wanted.startsWith(found)) await appendToFile(path, wanted.slice(found.length))
+    else await writeWholeFile(path, wanted)
+  }
+  const writeAll = async (): Promise<void> => {
+    for (const date of marked) {
+      marked.delete(date)
+      await write(date).catch(onError)
+    }
+    state.writing = undefined
+    if (marked.size > 0) start()
+  }
+  const start = (): void => {
+    if (isOpen && marked.size > 0) state.writing ??= writeAll()
+  }
+  return {
+    add(end) {
+      const date = trackingDate(end)
+      const lines = days.get(date) ?? []
+      lines.push(trackingLine(end))
+      days.set(date, lines)
+      marked.add(date)
+      start()
+    },
+    open() {
+      isOpen = true
+      start()
+    },
+    async settled() {
+      while (state.writing !== undefined) await state.writing
+    },
+  }
+}
