@@ -12,9 +12,9 @@ import { unknownSession } from '../sessions/session-service.ts'
 import { runBudgetSchema, type RunBudget } from './budget-accounts.ts'
 import { webhookSchema } from './webhooks.ts'
 import { PRIORITIES, type RunQueue } from './run-queue.ts'
+import { agentBusy, ambiguousRun, notCancelled, unknownRun } from './run-errors.ts'
 import { observeRun } from './run-observer.ts'
 import { settleCall, type CallAnswer } from './settle-call.ts'
-import { RuntimeError } from '../runtime/runtime-error.ts'
 import type { AssertMayStart } from '../sessions/spawn-rules.ts'
 import { checkedInput } from '../sessions/input.ts'
 import { idSchema, projectSchema, sessionNameSchema, tagsSchema } from '../sessions/session-input.ts'
@@ -367,41 +367,4 @@ async function untilEnded(
   } finally {
     changes.stop()
   }
-}
-
-function unknownRun(id: string): RuntimeError {
-  return new RuntimeError('RUN_UNKNOWN', {
-    happened: `There is no run or agent "${id}".`,
-    expected: 'A run id that startBackgroundAgent returned, or the id of an agent that has been started.',
-    todo: 'List the runs with listBackgroundAgents().',
-    details: { id },
-  })
-}
-
-function agentBusy(agentId: string, runId: string): RuntimeError {
-  return new RuntimeError('AGENT_BUSY', {
-    happened: `Agent "${agentId}" has a run at work already: ${runId}.`,
-    expected: "With on_conflict: 'error', an agent without a run at work in the project.",
-    todo: "Wait for that run, or start with on_conflict 'reuse' or 'parallel'; nothing was written.",
-    details: { agent_id: agentId, run_id: runId },
-  })
-}
-
-function ambiguousRun(agentId: string, rows: readonly SessionRow[]): RuntimeError {
-  const runs = rows.map((row) => row.id)
-  return new RuntimeError('RUN_AMBIGUOUS', {
-    happened: `Agent "${agentId}" has ${runs.length} runs at work: ${runs.join(', ')}.`,
-    expected: 'One running run of this agent, or an exact run id.',
-    todo: 'Use the run id that startBackgroundAgent returned.',
-    details: { agent_id: agentId, runs },
-  })
-}
-
-function notCancelled(runId: string, reason: string): RuntimeError {
-  return new RuntimeError('SESSION_REFUSED', {
-    happened: `Run "${runId}" was not cancelled: ${reason}.`,
-    expected: 'A run that has not ended, and hooks that do not object.',
-    todo: `Ask why: agentctl why ${runId}.`,
-    details: { run_id: runId, reason },
-  })
 }
