@@ -17,11 +17,17 @@ export async function deliverUndelivered(engine: Engine, directory: SessionDirec
   for (const handoff of await directory.undeliveredHandoffs()) {
     try {
       const { accepted, reason } = await deliver(engine, handoff)
-      if (!accepted) engine.onError(undeliverable(handoff, reason))
+      // Its sender, running again, may have been faster.
+      if (!accepted && (await isUndelivered(directory, handoff)))
+        engine.onError(undeliverable(handoff, reason))
     } catch (error) {
       engine.onError(undeliverable(handoff, undefined, error))
     }
   }
+}
+
+async function isUndelivered(directory: SessionDirectory, { handoff_id }: Handoff): Promise<boolean> {
+  return (await directory.undeliveredHandoffs()).some((one) => one.handoff_id === handoff_id)
 }
 
 export function undeliverable(handoff: Handoff, reason?: string, cause?: unknown): RuntimeError {
