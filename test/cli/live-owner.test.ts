@@ -4,6 +4,9 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
+import { openLevelEventStore } from '../../eventstore/index.ts'
+import { announceSocket } from '../../eventstore/owner.ts'
+import { openOwnerServer } from '../../src/attach/owner-server.ts'
 import { createRuntime, defineAgent, defineTool, type Runtime } from '../../src/index.ts'
 import { runCli } from '../../src/cli/program.ts'
 import { agentctl } from './in-process.ts'
@@ -26,7 +29,6 @@ describe('a recorded project', () => {
   })
 
   test('gives byte for byte the same answers from its live owner as from its closed folder', async () => {
-    // Opening it anew may record something; what is compared is one log, read in two ways.
     const questions = [
       ['log'],
       ['log', '--limit', '5', '--type', 'step.*'],
@@ -65,9 +67,14 @@ describe('a recorded project', () => {
       }
       return all
     }
-    const runtime = await createRuntime({ path: project.path })
+    // One log, read in two ways: a runtime that is opened and closed would record that it was.
+    const logPath = join(project.path, 'log')
+    const store = await openLevelEventStore({ path: logPath })
+    const server = await openOwnerServer({ store, acts: {}, live: () => ({}), version: 'test' })
+    expect(await announceSocket(logPath, server.address)).toBe(true)
     const live = await answers()
-    await runtime.close()
+    await server.close()
+    await store.close()
     expect(await answers()).toEqual(live)
     const failed = live.flatMap(({ argv, json, plain }) =>
       (json ?? plain)?.code === 0 ? [] : [[argv[0], (json ?? plain)?.code]],
