@@ -3,7 +3,6 @@ import { setMaxListeners } from 'node:events'
 import { resolve, join, basename, dirname } from 'node:path'
 import { destination, pino } from 'pino'
 import type { AnyStateMachine } from 'xstate'
-import type { EventStore } from '../eventstore/event-store.ts'
 import { openLevelEventStore, openLevelSnapshots } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
 import { agentMachine } from '../machines/agent.machine.ts'
@@ -12,96 +11,40 @@ import { OUR_MACHINES } from '../machines/our-machines.ts'
 import type { Role } from '../machines/session-record.ts'
 import { admitRun } from './agents/admission.ts'
 import { createAgentRegistry } from './agents/agent-registry.ts'
-import { createAgentService, type AgentService } from './agents/agent-service.ts'
+import { createAgentService } from './agents/agent-service.ts'
 import type { Tool } from './agents/define-tool.ts'
 import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
-import { createRunQueue, queueLimits, type QueueLimits } from './agents/run-queue.ts'
+import { createRunQueue, queueLimits } from './agents/run-queue.ts'
 import { postingMachine } from './agents/webhooks.ts'
 import { attendSession, roleAgents } from './agents/role-runs.ts'
-import { createGuards, type GuardOptions, type Guards } from './guards.ts'
-import type { RateCard } from './billing/rate-card.ts'
-import type { PortfolioProviders } from './portfolio/providers.ts'
-import type { SessionLike } from './sessions/session.ts'
-import { projectServices, type ProjectDoors } from './project-services.ts'
-import { createHistory, type History } from './history.ts'
+import { createGuards } from './guards.ts'
+import { projectServices } from './project-services.ts'
+import { createHistory } from './history.ts'
 import { NO_DOORS, openDoors } from './doors.ts'
-import type { InspectOption } from './inspect-runtime.ts'
 import { createCommandPort } from './command-port.ts'
 import { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
 import { leafLogic } from './runtime/callback-logic.ts'
-import type { Receipt, SendOptions } from './runtime/cell.ts'
-import { newUuidId, systemClock, type Clock, type NewId } from './runtime/clock.ts'
-import type { Ask } from './runtime/ask.ts'
-import type { DeadLetters } from './runtime/dead-letter-desk.ts'
-import type { DurableActor } from './runtime/durable-actor.ts'
-import { logEvents, type RuntimeLogger } from './runtime/event-logger.ts'
+import { newUuidId, systemClock } from './runtime/clock.ts'
+import { logEvents } from './runtime/event-logger.ts'
 import { createEngine, type Engine } from './runtime/engine.ts'
-import type { SpawnOptions } from './runtime/spawn-options.ts'
-import type { Parked } from './runtime/parked.ts'
-import { asRegistered, type MachineWithPolicies } from './runtime/policies.ts'
+import { asRegistered } from './runtime/policies.ts'
 import { RuntimeError } from './runtime/runtime-error.ts'
 import { isEndOfStore } from './runtime/store-end.ts'
 import { checkedInput } from './sessions/input.ts'
 import { openDirectory } from './sessions/directory.ts'
 import { LISTED_MACHINES } from './sessions/session-events.ts'
 import { deliverUndelivered } from './sessions/handoff-delivery.ts'
-import { roleTable, type RoleDefinition } from './sessions/roles.ts'
+import { roleTable } from './sessions/roles.ts'
 import { runScoped } from './sessions/run-scoped.ts'
+import type { Runtime } from './runtime-interface.ts'
 import { optionsSchema, type RuntimeOptions } from './runtime-options.ts'
-import { createSessionService, type SessionService } from './sessions/session-service.ts'
-import { createSpawnRules, DEFAULT_SPAWN_LIMITS, type SpawnLimits } from './sessions/spawn-rules.ts'
+import { createSessionService } from './sessions/session-service.ts'
+import { createSpawnRules, DEFAULT_SPAWN_LIMITS } from './sessions/spawn-rules.ts'
 
+export type { Runtime } from './runtime-interface.ts'
 export type { RuntimeOptions } from './runtime-options.ts'
-
-/** A running system: the doors that everything outside goes through. */
-export interface Runtime extends History, Guards, ProjectDoors {
-  readonly project: string
-  /** Absolute path of the project's folder; `null` in memory. */
-  readonly path: string | null
-  readonly store: EventStore
-  readonly sessions: SessionService
-  readonly agents: AgentService
-  readonly permissions: PermissionHookRegistry
-  readonly newId: NewId
-  readonly clock: Clock
-  /** Where a person opens the inspector; `null` without one. */
-  readonly inspectorUrl: string | null
-  /** Actors that wait for something only a person can give. */
-  readonly parked: readonly Parked[]
-  /** What was given up on: mail that nobody took, actions whose attempts have all failed. */
-  readonly deadLetters: DeadLetters
-  /** Named actions that are owed: which there are, and what a person says of those in doubt. */
-  readonly effects: Engine['effects']
-  spawn<TMachine extends AnyStateMachine>(
-    machine: TMachine,
-    options: SpawnOptions<TMachine>,
-  ): Promise<DurableActor<TMachine>>
-  get<TMachine extends AnyStateMachine>(
-    machine: TMachine,
-    id: string,
-  ): Promise<DurableActor<TMachine> | undefined>
-  send(id: string, event: { type: string }, options?: SendOptions): Promise<Receipt>
-  /** Sends an event and waits for the state, or the emitted event, that answers it. */
-  readonly ask: Ask
-  /** Lets a root that crashed, and is parked, go on from before the event that it crashed on. */
-  revive(id: string, options?: SendOptions): Promise<Receipt>
-  /** Ends an actor for good, on the record. */
-  stop(id: string): Promise<Receipt>
-  /** Where the runtime and the article's `logger` write. */
-  readonly logger: RuntimeLogger
-  /**
-   * Starts the run that works for a session, if its role has code (`defineRole` with a function); resolves with its
-   * id. A session that another one starts is attended by itself.
-   */
-  attend(session: SessionLike, options?: { readonly run_id?: string }): Promise<string | undefined>
-  /** Runs code in a scope in which the article's functions work; its own session ends when it settles. */
-  run<T>(fn: () => Promise<T> | T): Promise<T>
-  /** Finishes what is being written, stops what runs, closes the log. What is owed goes on at the next opening. */
-  close(): Promise<void>
-  [Symbol.asyncDispose](): Promise<void>
-}
 
 /**
  * Opens a runtime and recovers what was under way.
@@ -149,36 +92,13 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   }
 }
 
-type Parts = GuardOptions & {
-  readonly tools?: readonly Tool[]
-  readonly machines?: readonly (AnyStateMachine | MachineWithPolicies)[]
-  readonly random?: () => number
-  readonly graceMs?: number
-  readonly mailboxLimit?: number
-  readonly clock: Clock
-  readonly newId: NewId
-  readonly logger: RuntimeLogger
-  readonly onError: (error: unknown) => void
-  readonly project: string
-  readonly path: string | null
-  readonly attach?: boolean
-  readonly inspect?: InspectOption
-  readonly store: EventStore
-  readonly registry: PermissionHookRegistry
-  readonly agents: ReturnType<typeof createAgentRegistry>
-  readonly maxConcurrent?: number | Partial<QueueLimits>
-  readonly hookTimeoutMs?: number
-  readonly roles?: readonly RoleDefinition[]
-  readonly limits?: Partial<SpawnLimits>
-  readonly strictHandoffs?: boolean
-  readonly keeper?: RuntimeOptions['keeper']
-  readonly rates?: RateCard
-  readonly archiveAfterMs?: number
-  readonly providers?: PortfolioProviders
-  readonly onSessionEnd?: RuntimeOptions['onSessionEnd']
-  readonly snapshotEvery?: number
-  readonly maxResident?: number
-}
+/** The options, with what was left out of them filled in. */
+type Parts = Omit<RuntimeOptions, 'path' | 'agents' | 'hooks'> &
+  Required<Pick<RuntimeOptions, 'clock' | 'newId' | 'logger' | 'onError' | 'project' | 'store'>> & {
+    readonly path: string | null
+    readonly registry: PermissionHookRegistry
+    readonly agents: ReturnType<typeof createAgentRegistry>
+  }
 
 async function compose(parts: Parts): Promise<Runtime> {
   const { clock, newId, logger, onError, project, store, registry } = parts

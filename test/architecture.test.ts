@@ -114,6 +114,16 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'eventstore/',
   ],
   'src/history.ts': ['src/query/', 'src/runtime/', 'src/sessions/'],
+  'src/runtime-interface.ts': [
+    'src/guards.ts',
+    'src/history.ts',
+    'src/project-services.ts',
+    'src/agents/',
+    'src/permissions/',
+    'src/sessions/',
+    'src/runtime/',
+    'eventstore/',
+  ],
   'src/runtime-options.ts': [
     'src/guards.ts',
     'src/inspect-runtime.ts',

@@ -247,10 +247,9 @@ test('the main entry point exports these names', () => {
       "type Webhook",
       "type WebhookOptions",
       "type WebhookService",
-      "waitForBackgroundAgent",
-      "webhookMachine",
       "untagSession",
       "waitForBackgroundAgent",
+      "webhookMachine",
       "webhookSender",
       "withPolicies",
     ]
