@@ -263,7 +263,7 @@ async function reserved(call: Call): Promise<BudgetRefusal | undefined> {
       tool: tool.name,
       project: caller.project,
       spender: caller,
-      micro_usd: estimated_cost === null ? null : Math.ceil(estimated_cost * 1e6),
+      micro_usd: estimated_cost === null ? null : reservedMicroUsd(estimated_cost),
       tokens: estimated_tokens,
       signal: caller.signal,
       onWarning: (text) => caller.log(text),
@@ -273,6 +273,11 @@ async function reserved(call: Call): Promise<BudgetRefusal | undefined> {
     await giveBack(call, 'the run was stopped before the call began')
     throw interrupted(caller.run_id)
   }
+}
+
+/** Rounded up, so that nothing is reserved too little; what a binary fraction adds to 4.03 is no part of it. */
+function reservedMicroUsd(usd: number): number {
+  return Math.ceil(Math.round(usd * 1e9) / 1e3)
 }
 
 /** The call has ended: its grant is used up, and what it cost is settled. */

@@ -397,6 +397,10 @@ test('the sum of the parts is the whole, whoever spends what at the same time (p
       for (const scope of Object.keys(totals))
         expect({ scope, total: totals[scope] }).toEqual({ scope, total: whole })
     }),
-    { numRuns: 25 },
+    {
+      numRuns: 25,
+      // 4.03 USD times a million is not whole in binary.
+      examples: [[[{ agent: 'a', role: 'supervisor', prices: [[403, null]], own: 0 }]]],
+    },
   )
 }, 60_000)
