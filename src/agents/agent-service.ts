@@ -272,11 +272,11 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
       const runId = await service.resolveRun(id, wait.within)
       const until = { deadline: clock.now() + timeout, signals: [wait.signal, options.closing] }
       const waiting = (): Promise<boolean> => untilEnded(engine, runId, until)
-      // A handler's own waits are steps on its record.
-      if (wait.waiter === undefined) await observe(runId, wait.timeout !== undefined)
       const ended = await (wait.waiter === undefined
         ? waiting()
         : options.queue.stepAside(wait.waiter, waiting))
+      // A handler's own waits are steps on its record.
+      if (wait.waiter === undefined) await observe(runId, wait.timeout !== undefined)
       if (!ended && wait.onTimeout === 'cancel') await cancelIfAllowed(runId)
       return resultOf(runId, !ended)
     },

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { sessionEndEvent } from '../../src/billing/tracking-line.ts'
 import { createLedger } from '../../src/billing/ledger.ts'
-import { allEvents, projectFolder, until } from '../agents/project-folder.ts'
+import { allEvents, projectFolder } from '../agents/project-folder.ts'
 
 const project = projectFolder()
 const program = fileURLToPath(new URL('../../dist/test/faults/programs/article-team.js', import.meta.url))
@@ -28,7 +28,11 @@ async function live(seen: string, more = Infinity): Promise<string> {
   const state = { exited: false }
   const ended = once(child, 'exit').then(() => (state.exited = true))
   if (more !== Infinity) {
-    await until(async () => state.exited || (await linesIn(seen)) >= before + more, `${more} more events`)
+    const deadline = Date.now() + 60_000
+    while (!state.exited && (await linesIn(seen)) < before + more) {
+      expect(Date.now(), `${more} more events`).toBeLessThan(deadline)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
     child.kill('SIGKILL')
   }
   await ended
@@ -98,4 +102,4 @@ test('it comes to the same end: each handoff once, each cost once, billing file 
   expect((await readdir(archive)).filter((file) => file.endsWith('.unfinished'))).toEqual([])
   expect((await runtime.store.verify()).ok).toBe(true)
   expect((await runtime.verify()).problems).toEqual([])
-}, 180_000)
+}, 600_000)
