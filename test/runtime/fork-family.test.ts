@@ -131,6 +131,27 @@ describe('a fork of an actor with children', () => {
     await runtime.close()
   })
 
+  test('replays a transition function that did nothing but emit', async () => {
+    const herald = fromTransition(
+      (state: { n: number }, _event: AnyEventObject, { emit: tell }) => {
+        tell({ type: 'told' })
+        return state
+      },
+      { n: 0 },
+    )
+    const machine = setup({ types: { events: {} as AnyEventObject }, actors: { herald } }).createMachine({
+      id: 'court',
+      invoke: { id: 'herald', src: 'herald' },
+      on: { tell: { actions: sendTo('herald', { type: 'tell' }) } },
+    })
+    const runtime = await createTestRuntime({ machines: [machine] })
+    await (await runtime.spawn(machine, { id: 'h-1' })).send({ type: 'tell' })
+    const { id } = await runtime.fork('h-1')
+    expect(await runtime.send(id, { type: 'tell' })).toMatchObject({ accepted: true, version: 3 })
+    expect(await runtime.verify()).toMatchObject({ ok: true })
+    await runtime.close()
+  })
+
   test('is refused at a version in the middle of a turn, naming the one at its end', async () => {
     const types = { context: {} as { n: number }, events: {} as AnyEventObject }
     const echo = setup({ types }).createMachine({
