@@ -16,7 +16,7 @@ import {
   type SessionRecord,
   type SessionResumed,
 } from './session-record.ts'
-import { isCheckpointDue, isNewlyHigh, isUnbooked, isUncontinued } from './session-work.ts'
+import { isNewlyHigh, isUnbooked, isUncontinued } from './session-work.ts'
 
 /** An error as it is recorded. */
 export type ErrorRecord = {
@@ -158,8 +158,6 @@ export const agentMachine = setup({
     claimable: ({ context, event }) => event.type === 'handoff.claimed' && isClaimable(context, event),
     unbooked: ({ context, event }) => event.type === 'session.spent' && isUnbooked(context, event),
     newlyHigh: ({ context }) => isNewlyHigh(context),
-    checkpointDue: ({ context, event }) =>
-      event.type === 'session.checkpoint_due' && isCheckpointDue(context, event),
     uncontinued: ({ context, event }) => event.type === 'session.continued' && isUncontinued(context, event),
     unobserved: ({ context }) => !context.observed,
     /** What an attempt says counts until the next one has begun. */
@@ -239,7 +237,6 @@ export const agentMachine = setup({
     'session.spent': { guard: 'unbooked', actions: 'remember' },
     'session.context_reported': { actions: 'remember' },
     'session.context_high': { guard: 'newlyHigh', actions: 'remember' },
-    'session.checkpoint_due': { guard: 'checkpointDue', actions: 'remember' },
     'session.continued': { guard: 'uncontinued', actions: 'remember' },
     'handoff.generated': { guard: 'unsent', actions: 'remember' },
     'handoff.received': { guard: 'newHandoff', actions: 'remember' },

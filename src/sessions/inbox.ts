@@ -51,7 +51,7 @@ export function inboxOf(host: Host, sessionId: string): Inbox {
         const actor = await open(engine, sessionId)
         const fact = { type: 'inbox.acked', message_id, at: isoTime(engine.clock) } as const
         const { accepted } = await actor.send(fact)
-        if (accepted || actor.getSnapshot().context.seen.includes(message_id)) return
+        if (accepted || hasSeen(actor, message_id)) return
         throw unknownMessage(sessionId, message_id)
       })
     },
@@ -80,9 +80,17 @@ async function first(host: Host, sessionId: string, timeoutMs: number): Promise<
   }
 }
 
+function inboxId(sessionId: string): string {
+  return `inbox_${sessionId}`
+}
+
+function hasSeen(inbox: InboxActor, messageId: string): boolean {
+  return inbox.getSnapshot().context.seen.includes(messageId)
+}
+
 function open(engine: Engine, sessionId: string): Promise<InboxActor> {
   return engine.spawn(inboxMachine, {
-    id: `inbox_${sessionId}`,
+    id: inboxId(sessionId),
     createdAs: 'inbox.opened',
     correlationId: sessionId,
     input: { session_id: sessionId, at: isoTime(engine.clock) },
@@ -102,6 +110,9 @@ export function createInboxDelivery(host: Host & { readonly directory: SessionDi
     delivered.add(row.id)
     // Nobody is there any more to take it; the run's own record has it.
     if (hasEnded(await directory.row(row.parent_id))) return
+    const inbox = await engine.find(inboxId(row.parent_id))
+    // An end that was delivered before this opening is no wish to refuse.
+    if (inbox !== undefined && hasSeen(inbox.actor as unknown as InboxActor, row.id)) return
     const run = await engine.find(row.id)
     if (run === undefined) return
     const { context } = run.actor.getSnapshot() as unknown as { context: AgentContext }

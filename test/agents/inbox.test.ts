@@ -82,6 +82,8 @@ describe('an inbox', () => {
     await first.close()
     const second = await project.open({ agents: [good] })
     expect(await (await inboxOf(second, session)).list()).toEqual([open])
+    // What was delivered is not delivered again, to be refused each time the folder is opened.
+    expect((await allEvents(second)).filter((event) => event.event_type === 'runtime.refused')).toEqual([])
   })
 
   test('gets a message once, whichever event was the last before the process died', async () => {

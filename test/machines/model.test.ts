@@ -25,8 +25,6 @@ type Model = {
   /** What of a context tells two states apart; the rest would make the graph infinite. */
   readonly facets: (context: never) => unknown
   readonly states: readonly string[]
-  /** What no sequence of events leads to. */
-  readonly never?: { readonly transitions: readonly string[]; readonly guards: readonly string[] }
 }
 
 const at = '2030-01-01T00:00:00.000Z'
@@ -99,11 +97,6 @@ const MODELS: Readonly<Record<string, Model>> = {
   },
   agent: {
     machine: agentMachine,
-    // A run does not note since when it is at work, so it is never reminded of a checkpoint.
-    never: {
-      transitions: ['agent -- session.checkpoint_due [checkpointDue] -> itself'],
-      guards: ['checkpointDue'],
-    },
     input: {
       ...sessionInput,
       session_id: 'run_1',
@@ -121,6 +114,7 @@ const MODELS: Readonly<Record<string, Model>> = {
       { ...ref, type: 'step.completed', attempt: 1, output: 1 },
       { ...ref, type: 'step.failed', attempt: 1, error },
       { ...ref, type: 'step.completed', attempt: 9 },
+      { type: 'agent.observed', timed: true, at },
       { type: 'agent.logged', lines: ['l'], own: 1, at },
       { type: 'agent.spent', tokens: 1, cost_micro_usd: 2, what: '', spend_id: 's', at },
       { type: 'command.started', key: 'k', process: {}, at },
@@ -336,8 +330,7 @@ describe.each(Object.entries(MODELS))('the machine "%s"', (_name, model) => {
       further.flatMap((a) => further.map((b) => [...way, a, b])),
     )
     const walks = [...ways.flatMap((way) => further.map((event) => [...way, event])), ...twice]
-    const { transitions, guards } = model.never ?? { transitions: [], guards: [] }
-    expect(uncovered(machine, { input, walks })).toEqual({ transitions, guards })
+    expect(uncovered(machine, { input, walks })).toEqual({ transitions: [], guards: [] })
   })
 
   test('is in the same state by the graph, live on a log, and after opening it again, on every path and one event further', async () => {
