@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { sessionEndEvent } from '../../src/billing/tracking-line.ts'
 import { createLedger } from '../../src/billing/ledger.ts'
-import { allEvents, projectFolder } from '../agents/project-folder.ts'
+import { allEvents, projectFolder, until } from '../agents/project-folder.ts'
 
 const project = projectFolder()
 const program = fileURLToPath(new URL('../../dist/test/faults/programs/article-team.js', import.meta.url))
@@ -47,6 +47,8 @@ test('it comes to the same end: each handoff once, each cost once, billing file 
   expect(await live(seen)).toBe('done\n')
 
   const runtime = await project.open({ attach: false })
+  // The program is done when the orchestrator is; who worked for it may still be writing its own end.
+  await until(async () => (await runtime.agents.list()).every(({ status }) => status === 'completed'))
   await runtime.filesSettled()
   const events = await allEvents(runtime)
   const count = (type: string): number => events.filter((event) => event.event_type === type).length
