@@ -1,7 +1,6 @@
 /** The composition root: joins the log, the engine, sessions, agents, permissions and the actors into one runtime. */
 import { setMaxListeners } from 'node:events'
 import { resolve, join, basename, dirname } from 'node:path'
-import { destination, pino } from 'pino'
 import type { AnyStateMachine } from 'xstate'
 import { openLevelEventStore, openLevelSnapshots } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
@@ -22,6 +21,7 @@ import { createGuards } from './guards.ts'
 import { projectServices } from './project-services.ts'
 import { createHistory } from './history.ts'
 import { NO_DOORS, openDoors } from './doors.ts'
+import { defaultLogger } from './log-level.ts'
 import { createCommandPort } from './command-port.ts'
 import { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
@@ -58,7 +58,7 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const clock = options.clock ?? systemClock
   const newId = options.newId ?? newUuidId
   const project = options.project ?? (path === null ? 'default' : basename(dirname(path)) || 'default')
-  const logger = options.logger ?? pino({ name: 'agent-orchestration', level: 'warn' }, destination(2))
+  const logger = options.logger ?? defaultLogger(options.logLevel, process.env)
   const onError =
     options.onError ?? ((err: unknown) => logger.error({ err }, 'trouble that nobody was waiting for'))
   const agents = createAgentRegistry([...(options.agents ?? []), ...roleAgents(options.roles ?? [])])
@@ -70,7 +70,10 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
   const store =
     options.store ??
     (path === null
-      ? createMemoryEventStore({ clock: () => clock.now() })
+      ? createMemoryEventStore({
+          clock: () => clock.now(),
+          ...(options.newEventId && { newId: options.newEventId }),
+        })
       : await openLevelEventStore({ path: join(path, 'log'), clock: () => clock.now() }))
 
   try {
@@ -149,6 +152,7 @@ async function compose(parts: Parts): Promise<Runtime> {
       parts.path === null
         ? undefined
         : () => openLevelSnapshots({ path: join(String(parts.path), 'snapshots') }),
+    newEventId: parts.newEventId,
     snapshotEvery: parts.snapshotEvery,
     maxResident: parts.maxResident,
     indexed: LISTED_MACHINES,

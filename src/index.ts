@@ -1,7 +1,9 @@
 /** The whole public surface, on one screen. */
 export { createRuntime } from './create-runtime.ts'
 export type { Runtime, RuntimeOptions } from './create-runtime.ts'
+export { currentRuntime } from './current-runtime.ts'
 export type { ForkOptions, VerifyOptions } from './history.ts'
+export type { LogLevel } from './log-level.ts'
 export type { InspectOption, InspectServerOptions } from './inspect-runtime.ts'
 
 export type { Receipt, SendOptions } from './runtime/cell.ts'

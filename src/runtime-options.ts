@@ -9,6 +9,7 @@ import { guardOptions, type GuardOptions } from './guards.ts'
 import type { InspectOption } from './inspect-runtime.ts'
 import type { RateCard } from './billing/rate-card.ts'
 import type { SessionEndEvent } from './billing/tracking-line.ts'
+import { LOG_LEVELS, type LogLevel } from './log-level.ts'
 import type { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import type { PermissionHook } from './permissions/permission-hook.ts'
 import type { PortfolioProviders } from './portfolio/providers.ts'
@@ -62,13 +63,17 @@ export type RuntimeOptions = GuardOptions & {
   readonly snapshotEvery?: number
   readonly clock?: Clock
   readonly newId?: NewId
+  /** A new `event_id`, unlike all before; default a UUIDv7. */
+  readonly newEventId?: () => string
   /** Draws from 0 to 1, for the delays of what is tried again; default `Math.random`. */
   readonly random?: () => number
   /** How many events from outside may wait for one actor; default 10,000. */
   readonly mailboxLimit?: number
   /** How long `close` waits for actions that are being run, in ms of real time; default 2,000. */
   readonly graceMs?: number
-  /** Structured logs, e.g. of pino: trouble, and at level `debug` every event; default: warnings and errors on stderr. */
+  /** How much the default logger tells; default what AGENTCTL_LOG_LEVEL says in the environment, else `warn`. */
+  readonly logLevel?: LogLevel
+  /** Structured logs, e.g. of pino: trouble, and at level `debug` every event; default: lines of JSON on stderr. */
   readonly logger?: RuntimeLogger
   /** Trouble that no caller awaits; default: an error for the logger. */
   readonly onError?: (error: unknown) => void
@@ -90,6 +95,7 @@ export const optionsSchema = z.looseObject({
     .optional(),
   hookTimeoutMs: z.number().positive().optional(),
   attach: z.boolean().optional(),
+  logLevel: z.enum(LOG_LEVELS).optional(),
   snapshotEvery: z.number().int().positive().optional(),
   maxResident: z.number().int().positive().optional(),
   graceMs: z.number().nonnegative().optional(),

@@ -99,9 +99,10 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/agents/run-result.ts',
     'src/sessions/directory.ts',
   ],
-  'src/testing/': ['src/create-runtime.ts', 'src/runtime/clock.ts', 'eventstore/'],
+  'src/testing/': ['src/create-runtime.ts', 'src/log-level.ts', 'src/runtime/clock.ts', 'eventstore/'],
   'src/command-port.ts': ['src/agents/', 'actors/'],
   'src/package-version.ts': [],
+  'src/log-level.ts': ['src/runtime/event-logger.ts', 'src/runtime/runtime-error.ts'],
   'src/inspect-runtime.ts': ['src/inspector/', 'src/query/', 'eventstore/'],
   'src/doors.ts': ['src/owner-door.ts', 'src/inspect-runtime.ts', 'src/runtime/event-logger.ts'],
   'src/owner-door.ts': [
@@ -127,6 +128,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   'src/runtime-options.ts': [
     'src/guards.ts',
     'src/inspect-runtime.ts',
+    'src/log-level.ts',
     'src/agents/',
     'src/permissions/',
     'src/sessions/',
@@ -138,6 +140,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   'src/guards.ts': ['src/permissions/', 'src/agents/', 'src/sessions/', 'src/runtime/'],
   'src/project-services.ts': ['src/', 'eventstore/'],
   'src/create-runtime.ts': ['src/', 'machines/', 'actors/', 'eventstore/'],
+  'src/current-runtime.ts': ['src/create-runtime.ts', 'src/sessions/scope.ts'],
   'src/index.ts': ['src/', 'machines/'],
 }
 

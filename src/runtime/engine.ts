@@ -118,6 +118,8 @@ export type EngineOptions = {
   readonly clock: Clock
   /** Draws from 0 to 1, for delays; default `Math.random`. */
   readonly random?: () => number
+  /** A new `event_id`, unlike all before; default a UUIDv7. */
+  readonly newEventId?: (() => string) | undefined
   /** How many events from outside may wait for one actor; default 10,000. */
   readonly mailboxLimit?: number
   /** How long `close` waits for effects that run, in ms of real time; default 2,000. */
@@ -197,7 +199,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     random,
     mailboxes,
     crashes,
-    newEventId: createEventIds(Date.now),
+    newEventId: options.newEventId ?? createEventIds(Date.now),
     onError,
     // oxlint-disable-next-line no-console -- where XState's own `log` goes
     log: options.log ?? ((...values) => console.log(...values)),

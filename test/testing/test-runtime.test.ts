@@ -1,8 +1,8 @@
 /** The runtime for tests: durable behaviour without a disk and without waiting. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { assign, setup } from 'xstate'
 import { defineAgent } from '../../src/index.ts'
-import { createTestRuntime } from '../../src/testing/index.ts'
+import { createTestClock, createTestRuntime, type TestRuntimeOptions } from '../../src/testing/index.ts'
 
 const reminder = setup({
   types: { context: {} as { rung: number }, events: {} as { type: 'set' } },
@@ -16,6 +16,15 @@ const reminder = setup({
     on: { after: { 1_814_400_000: { target: 'off', actions: 'ring' } } },
   },
 })
+
+const careless = setup({
+  types: { events: {} as { type: 'trip' } },
+  actions: {
+    fall: () => {
+      throw new Error('fell')
+    },
+  },
+}).createMachine({ id: 'careless', on: { trip: { actions: 'fall' } } })
 
 describe('a test runtime', () => {
   test('fires a timer of three weeks when the clock is moved, not before, over a restart (O-008)', async () => {
@@ -38,15 +47,18 @@ describe('a test runtime', () => {
       await runtime.clock.advance(1000)
       await runtime.sessions.end(session)
       const events: unknown[] = []
-      for await (const { stream_id, event_type, timestamp } of runtime.store.readStream(session.id)) {
-        events.push({ stream_id, event_type, timestamp })
+      for await (const { event_id, stream_id, event_type, timestamp } of runtime.store.readStream(
+        session.id,
+      )) {
+        events.push({ event_id, stream_id, event_type, timestamp })
       }
       await runtime.close()
       return events
     }
     const events = await story()
     expect(events).toEqual(await story())
-    expect(events.at(-1)).toEqual({
+    expect(events.at(-1)).toMatchObject({
+      event_id: expect.stringMatching(/^00000000-0000-7000-9000-/) as string,
       stream_id: 'sess_00000000-0000-7000-8000-000000000001',
       event_type: 'session.completed',
       timestamp: '2030-01-01T00:00:01.000Z',
@@ -76,5 +88,45 @@ describe('a test runtime', () => {
     await expect(runtime.store.append('a', [{ event_type: 'b' }])).rejects.toMatchObject({
       code: 'ES_CLOSED',
     })
+  })
+
+  test('makes other ids of another seed, and the ids of a function that is given', async () => {
+    const firstId = async (ids: TestRuntimeOptions['ids']): Promise<string> => {
+      await using runtime = await createTestRuntime({ ...(ids !== undefined && { ids }) })
+      return (await runtime.sessions.start({ role: 'supervisor' })).id
+    }
+    expect(await firstId(7)).toBe('sess_00000007-0000-7000-8000-000000000001')
+    expect(await firstId(0xffff_ffff)).toBe('sess_ffffffff-0000-7000-8000-000000000001')
+    let n = 40
+    expect(await firstId((prefix) => `${prefix}_${(n += 1)}`)).toMatch(/^sess_4\d$/)
+    for (const seed of [-1, 0.5, Number.NaN, 2 ** 32])
+      await expect(createTestRuntime({ ids: seed })).rejects.toThrow(RangeError)
+  })
+
+  test('two runtimes can share one clock, which one test moves', async () => {
+    const clock = createTestClock('2031-05-01T00:00:00Z')
+    await using left = await createTestRuntime({ clock, machines: [reminder], ids: 1 })
+    await using right = await createTestRuntime({ clock, machines: [reminder], ids: 2 })
+    const actors = await Promise.all([left, right].map((each) => each.spawn(reminder, { id: 'r-1' })))
+    await Promise.all(actors.map((actor) => actor.send({ type: 'set' })))
+    await clock.advance(1_814_400_000)
+    expect(actors.map((actor) => actor.getSnapshot().context.rung)).toEqual([1, 1])
+    await expect(createTestRuntime({ clock, startAt: 0 })).rejects.toThrow(/leave one of them out/)
+    const stuck = { now: () => 0, setTimeout: () => 0, clearTimeout: () => {} }
+    await expect(createTestRuntime({ clock: stuck })).rejects.toThrow(/createTestClock/)
+  })
+
+  test('logs nothing; trouble that nobody waited for is kept for the test to look at', async () => {
+    const written: unknown[] = []
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => written.push(chunk) > 0)
+    try {
+      await using runtime = await createTestRuntime({ machines: [careless] })
+      const actor = await runtime.spawn(careless, { id: 'c-1' })
+      await actor.send({ type: 'trip' })
+      expect(runtime.troubles).toMatchObject([{ code: 'ACTION_FAILED' }])
+      expect(written).toEqual([])
+    } finally {
+      write.mockRestore()
+    }
   })
 })
