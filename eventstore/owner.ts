@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { threadId } from 'node:worker_threads'
 import { z } from 'zod'
 
 const ownerRecord = z.object({
@@ -11,6 +12,8 @@ const ownerRecord = z.object({
   /** Tells this process from a later one with the same id; `null` where the system does not say. */
   pid_start: z.string().nullable(),
   host: z.string(),
+  /** Which thread of the process; 0 is the main one. */
+  thread: z.int().nonnegative().optional(),
   /** ISO 8601, when the store was opened. */
   started_at: z.string(),
   /** How often in a row an owner before this one ended without closing the store. */
@@ -55,6 +58,7 @@ export const writeStoreOwner = async (
     pid: process.pid,
     pid_start: processStart(process.pid),
     host: hostname(),
+    thread: threadId,
     started_at: extra.startedAt,
     ...(extra.uncleanEnds === 0 ? {} : { unclean_ends: extra.uncleanEnds }),
   })

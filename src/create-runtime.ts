@@ -1,8 +1,9 @@
 /** The composition root: joins the log, the engine, sessions, agents, permissions and the actors into one runtime. */
 import { setMaxListeners } from 'node:events'
+import { realpath } from 'node:fs/promises'
 import { resolve, join, basename, dirname } from 'node:path'
 import type { AnyStateMachine } from 'xstate'
-import { openLevelEventStore, openLevelSnapshots } from '../eventstore/level-event-store.ts'
+import { openLevelSnapshots } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
 import { agentMachine } from '../machines/agent.machine.ts'
 import { webhookMachine } from '../machines/webhook.machine.ts'
@@ -39,7 +40,9 @@ import { deliverUndelivered } from './sessions/handoff-delivery.ts'
 import { roleTable } from './sessions/roles.ts'
 import { runScoped } from './sessions/run-scoped.ts'
 import type { Runtime } from './runtime-interface.ts'
-import { optionsSchema, type RuntimeOptions } from './runtime-options.ts'
+import { DEFAULT_LOCK_TIMEOUT_MS, openProjectStore } from './open-project-store.ts'
+import { openOnce } from './open-runtimes.ts'
+import { codeOf, optionsSchema, type RuntimeOptions } from './runtime-options.ts'
 import { createSessionService } from './sessions/session-service.ts'
 import { createSpawnRules, DEFAULT_SPAWN_LIMITS } from './sessions/spawn-rules.ts'
 
@@ -49,12 +52,29 @@ export type { RuntimeOptions } from './runtime-options.ts'
 /**
  * Opens a runtime and recovers what was under way.
  *
- * @throws EventStoreError `ES_LOCKED` when another process has the folder open, naming it; RuntimeError
- * `MACHINE_NOT_DURABLE`, `AGENT_EXISTS`, `INPUT_INVALID`
+ * @throws EventStoreError `ES_LOCKED` when another process keeps the folder open, naming it, or this one has and
+ * `ifOpen` is not `share`; RuntimeError `RUNTIME_IN_CLUSTER`, `RUNTIME_IN_THREAD`, `MACHINE_NOT_DURABLE`, `AGENT_EXISTS`,
+ * `INPUT_INVALID`
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   checkedInput(optionsSchema, options, 'createRuntime')
   const path = options.path === undefined ? null : resolve(options.path)
+  if (path === null || options.store !== undefined) return open(options, path)
+  const { runtime, missing } = await openOnce(await realpath(path).catch(() => path), {
+    ifOpen: options.ifOpen ?? 'error',
+    brings: codeOf(options),
+    open: () => open(options, path),
+  })
+  const logger = options.logger ?? defaultLogger(options.logLevel, process.env)
+  for (const one of missing)
+    logger.warn(
+      { path },
+      `the runtime that is shared was opened without ${one}: restart the process to have it`,
+    )
+  return runtime
+}
+
+async function open(options: RuntimeOptions, path: string | null): Promise<Runtime> {
   const clock = options.clock ?? systemClock
   const newId = options.newId ?? newUuidId
   const project = options.project ?? (path === null ? 'default' : basename(dirname(path)) || 'default')
@@ -74,7 +94,11 @@ export async function createRuntime(options: RuntimeOptions = {}): Promise<Runti
           clock: () => clock.now(),
           ...(options.newEventId && { newId: options.newEventId }),
         })
-      : await openLevelEventStore({ path: join(path, 'log'), clock: () => clock.now() }))
+      : await openProjectStore({
+          path: join(path, 'log'),
+          clock: () => clock.now(),
+          lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
+        }))
 
   try {
     return await compose({

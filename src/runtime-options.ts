@@ -13,9 +13,10 @@ import { LOG_LEVELS, type LogLevel } from './log-level.ts'
 import type { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import type { PermissionHook } from './permissions/permission-hook.ts'
 import type { PortfolioProviders } from './portfolio/providers.ts'
+import type { IfOpen } from './open-runtimes.ts'
 import type { Clock, NewId } from './runtime/clock.ts'
 import type { RuntimeLogger } from './runtime/event-logger.ts'
-import type { MachineWithPolicies } from './runtime/policies.ts'
+import { asRegistered, type MachineWithPolicies } from './runtime/policies.ts'
 import type { RoleDefinition } from './sessions/roles.ts'
 import type { KeeperTimes } from './sessions/session-keeper.ts'
 import type { SpawnLimits } from './sessions/spawn-rules.ts'
@@ -23,6 +24,13 @@ import type { SpawnLimits } from './sessions/spawn-rules.ts'
 export type RuntimeOptions = GuardOptions & {
   /** The project's folder, e.g. `.project`; the log lives in `log/` below it. Without it, everything is in memory. */
   readonly path?: string
+  /**
+   * What to do when this process has the folder open: refuse (`error`, the default), or `share` what is open, as under hot
+   * reload. A shared runtime keeps the options and the code that it was opened with; it closes with the last who share it.
+   */
+  readonly ifOpen?: IfOpen
+  /** How long another process that has the folder open is waited for, in ms of real time; default 3,000. */
+  readonly lockTimeoutMs?: number
   /** A store of your own instead. */
   readonly store?: EventStore
   /** What actors are spawned of; `withPolicies` says what is owed and what is tried again. */
@@ -95,6 +103,8 @@ export const optionsSchema = z.looseObject({
     .optional(),
   hookTimeoutMs: z.number().positive().optional(),
   attach: z.boolean().optional(),
+  ifOpen: z.enum(['error', 'share']).optional(),
+  lockTimeoutMs: z.number().nonnegative().optional(),
   logLevel: z.enum(LOG_LEVELS).optional(),
   snapshotEvery: z.number().int().positive().optional(),
   maxResident: z.number().int().positive().optional(),
@@ -104,3 +114,12 @@ export const optionsSchema = z.looseObject({
   project: z.string().min(1).optional(),
   ...guardOptions,
 })
+
+/** The code that a runtime is opened with, in words. */
+export function codeOf({ agents = [], tools = [], machines = [] }: RuntimeOptions): string[] {
+  return [
+    ...agents.map(({ id }) => `the agent "${id}"`),
+    ...tools.map(({ name }) => `the tool "${name}"`),
+    ...machines.map((one) => `the machine "${asRegistered(one).machine.id}"`),
+  ]
+}

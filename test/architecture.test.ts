@@ -129,6 +129,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/guards.ts',
     'src/inspect-runtime.ts',
     'src/log-level.ts',
+    'src/open-runtimes.ts',
     'src/agents/',
     'src/permissions/',
     'src/sessions/',
@@ -141,6 +142,8 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   'src/project-services.ts': ['src/', 'eventstore/'],
   'src/create-runtime.ts': ['src/', 'machines/', 'actors/', 'eventstore/'],
   'src/current-runtime.ts': ['src/create-runtime.ts', 'src/sessions/scope.ts'],
+  'src/open-runtimes.ts': ['eventstore/errors.ts'],
+  'src/open-project-store.ts': ['eventstore/', 'src/runtime/runtime-error.ts'],
   'src/index.ts': ['src/', 'machines/'],
 }
 
