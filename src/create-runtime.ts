@@ -23,6 +23,7 @@ import { projectServices } from './project-services.ts'
 import { createHistory } from './history.ts'
 import { NO_DOORS, openDoors } from './doors.ts'
 import { defaultLogger } from './log-level.ts'
+import { assertSupportedHost } from './host.ts'
 import { createCommandPort } from './command-port.ts'
 import { PermissionHookRegistry } from './permissions/hook-registry.ts'
 import { createLifecycleGate } from './permissions/lifecycle-gate.ts'
@@ -42,6 +43,7 @@ import { runScoped } from './sessions/run-scoped.ts'
 import type { Runtime } from './runtime-interface.ts'
 import { DEFAULT_LOCK_TIMEOUT_MS, openProjectStore } from './open-project-store.ts'
 import { openOnce } from './open-runtimes.ts'
+import { prepareProjectFolder } from './project-folder.ts'
 import { codeOf, optionsSchema, type RuntimeOptions } from './runtime-options.ts'
 import { createSessionService } from './sessions/session-service.ts'
 import { createSpawnRules, DEFAULT_SPAWN_LIMITS } from './sessions/spawn-rules.ts'
@@ -54,9 +56,10 @@ export type { RuntimeOptions } from './runtime-options.ts'
  *
  * @throws EventStoreError `ES_LOCKED` when another process keeps the folder open, naming it, or this one has and
  * `ifOpen` is not `share`; RuntimeError `RUNTIME_IN_CLUSTER`, `RUNTIME_IN_THREAD`, `MACHINE_NOT_DURABLE`, `AGENT_EXISTS`,
- * `INPUT_INVALID`
+ * `INPUT_INVALID`, `PROJECT_FOLDER_TAKEN`, `PROJECT_FORMAT`, `HOST_UNSUPPORTED`
  */
 export async function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  assertSupportedHost(process.versions)
   checkedInput(optionsSchema, options, 'createRuntime')
   const path = options.path === undefined ? null : resolve(options.path)
   if (path === null || options.store !== undefined) return open(options, path)
@@ -87,6 +90,7 @@ async function open(options: RuntimeOptions, path: string | null): Promise<Runti
     options.hooks instanceof PermissionHookRegistry
       ? options.hooks
       : PermissionHookRegistry.from(options.hooks ?? {})
+  if (path !== null) await prepareProjectFolder(path)
   const store =
     options.store ??
     (path === null

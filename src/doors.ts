@@ -1,5 +1,6 @@
 /** Opens what lets others look into a runtime: the socket for `agentctl`, and an inspector if one was asked for. */
 import { join } from 'node:path'
+import { bytesText, folderSize, LARGE_BYTES } from './folder-size.ts'
 import { openInspection, type InspectedRuntime, type InspectOption } from './inspect-runtime.ts'
 import { openOwnerDoor, type AttachableRuntime } from './owner-door.ts'
 import type { RuntimeLogger } from './runtime/event-logger.ts'
@@ -18,6 +19,7 @@ export const NO_DOORS: Doors = { inspectorUrl: null, close: async () => {} }
 
 /** @throws InspectorError `INSPECTOR_UNAVAILABLE` */
 export async function openDoors(runtime: AttachableRuntime, options: DoorOptions): Promise<Doors> {
+  if (options.path !== null) await warnIfLarge(options.path, options.logger)
   const { path, attach = true, inspect = false, machines, onError, logger } = options
   const inspection =
     inspect === false
@@ -46,4 +48,14 @@ export async function openDoors(runtime: AttachableRuntime, options: DoorOptions
       await inspection?.close()
     },
   }
+}
+
+/** Said once per opening: a folder grows slowly, and nobody looks. */
+async function warnIfLarge(path: string, logger: RuntimeLogger): Promise<void> {
+  const size = await folderSize(path).catch(() => undefined)
+  if (size === undefined || size.bytes < LARGE_BYTES) return
+  logger.warn(
+    { path, bytes: size.bytes },
+    `the project folder takes ${bytesText(size.bytes)}: \`agentctl archive\` moves out what has ended, \`agentctl du\` says what is large`,
+  )
 }

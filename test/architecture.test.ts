@@ -84,6 +84,8 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/inspector/',
     'src/package-version.ts',
     'src/create-runtime.ts',
+    'src/project-folder.ts',
+    'src/folder-size.ts',
     'machines/',
     // To open a log that no runtime has open, and to say who has it open.
     'eventstore/',
@@ -104,7 +106,12 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   'src/package-version.ts': [],
   'src/log-level.ts': ['src/runtime/event-logger.ts', 'src/runtime/runtime-error.ts'],
   'src/inspect-runtime.ts': ['src/inspector/', 'src/query/', 'eventstore/'],
-  'src/doors.ts': ['src/owner-door.ts', 'src/inspect-runtime.ts', 'src/runtime/event-logger.ts'],
+  'src/doors.ts': [
+    'src/folder-size.ts',
+    'src/owner-door.ts',
+    'src/inspect-runtime.ts',
+    'src/runtime/event-logger.ts',
+  ],
   'src/owner-door.ts': [
     'src/attach/',
     'src/agents/',
@@ -144,6 +151,9 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   'src/current-runtime.ts': ['src/create-runtime.ts', 'src/sessions/scope.ts'],
   'src/open-runtimes.ts': ['eventstore/errors.ts'],
   'src/open-project-store.ts': ['eventstore/', 'src/runtime/runtime-error.ts'],
+  'src/project-folder.ts': ['src/runtime/runtime-error.ts'],
+  'src/host.ts': ['src/runtime/runtime-error.ts'],
+  'src/folder-size.ts': [],
   'src/index.ts': ['src/', 'machines/'],
 }
 

@@ -129,6 +129,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./archive.ts')).defineArchiveCommand,
   },
   {
+    name: 'migrate',
+    summary: 'copy the project into a new folder of the present format, and verify the copy',
+    load: async () => (await import('./migrate.ts')).defineMigrateCommand,
+  },
+  {
+    name: 'du',
+    summary: 'print how much room the project folder takes, by its parts',
+    load: async () => (await import('./du.ts')).defineDuCommand,
+  },
+  {
     name: 'doctor',
     summary: 'hold the log against the readiness checklist: pass, fail, or cannot tell',
     load: async () => (await import('./doctor.ts')).defineDoctorCommand,

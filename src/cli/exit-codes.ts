@@ -28,6 +28,8 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   PM_INVALID_TRIGGER: EXIT.usage,
   QUERY_INVALID: EXIT.usage,
   QUERY_MACHINE_INVALID: EXIT.usage,
+  PROJECT_FOLDER_TAKEN: EXIT.usage,
+  PROJECT_FORMAT: EXIT.usage,
   PM_DENIED: EXIT.denied,
   SESSION_REFUSED: EXIT.denied,
   ACTOR_NOT_FOUND: EXIT.notFound,

@@ -20,7 +20,7 @@ export class FolderChangedError extends Error {
 }
 
 /** These say who has the original open; the copy belongs to nobody. */
-const LEFT_OUT = new Set(['owner.json', 'LOCK'])
+export const LEFT_OUT: ReadonlySet<string> = new Set(['owner.json', 'LOCK'])
 
 const ENDINGS = { SIGTERM: 143, SIGHUP: 129 } as const
 
@@ -71,7 +71,7 @@ function temporaryFolder(): FolderCopy {
 }
 
 /** Names, sizes and times of all files: enough to see that somebody wrote. */
-async function fingerprint(folder: string): Promise<string> {
+export async function fingerprint(folder: string): Promise<string> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const lines = await Promise.all(
     entries

@@ -7,6 +7,7 @@ import { createRuntime, type Runtime } from '../create-runtime.ts'
 import type { BackgroundAgentResult } from '../agents/run-result.ts'
 import { stepFacts } from '../query/resume-facts.ts'
 import { readTree, treeRows } from '../query/tree.ts'
+import { prepareProjectFolder } from '../project-folder.ts'
 import { CliError } from './cli-error.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import type { Job, JobPlan } from './job.ts'
@@ -40,6 +41,7 @@ async function runJob(call: CliCall, shared: CliShared): Promise<ExitCode> {
     return EXIT.ok
   }
   const plan = await planOf(job, args, shared.cwd)
+  await prepareProjectFolder(call.projectPath)
   const store = await openLevelEventStore({ path: call.logPath })
   const since = store.position()
   let runtime: Runtime

@@ -48,6 +48,8 @@ const COMMANDS = [
   'import',
   'salvage',
   'archive',
+  'migrate',
+  'du',
   'doctor',
   'inspect',
   'machines',
