@@ -112,7 +112,7 @@ export function createInboxDelivery(host: Host & { readonly directory: SessionDi
     if (hasEnded(await directory.row(row.parent_id))) return
     const inbox = await engine.find(inboxId(row.parent_id))
     // An end that was delivered before this opening is no wish to refuse.
-    if (inbox !== undefined && hasSeen(inbox.actor as unknown as InboxActor, row.id)) return
+    if (inbox !== undefined && hasSeen(inbox.actor, row.id)) return
     const run = await engine.find(row.id)
     if (run === undefined) return
     const { context } = run.actor.getSnapshot() as unknown as { context: AgentContext }
