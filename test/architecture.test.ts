@@ -86,6 +86,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/create-runtime.ts',
     'src/project-folder.ts',
     'src/folder-size.ts',
+    'src/log-level.ts',
     'machines/',
     // To open a log that no runtime has open, and to say who has it open.
     'eventstore/',

@@ -1,5 +1,5 @@
 /** `agentctl run <job>`: runs a job durably; the same command after a crash or a pause goes on where it was. */
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { relative } from 'node:path'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
@@ -7,6 +7,7 @@ import { createRuntime, type Runtime } from '../create-runtime.ts'
 import type { BackgroundAgentResult } from '../agents/run-result.ts'
 import { stepFacts } from '../query/resume-facts.ts'
 import { readTree, treeRows } from '../query/tree.ts'
+import { LOG_LEVELS, type LogLevel } from '../log-level.ts'
 import { prepareProjectFolder } from '../project-folder.ts'
 import { CliError } from './cli-error.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
@@ -26,6 +27,12 @@ export function defineRunCommand(program: Command, shared: CliShared): void {
     .description('run a job; the same command goes on where an interrupted one was')
     .argument('<job>', 'a module or folder whose default export is made with defineJob')
     .argument('[args...]', "the job's own arguments, after --; `-- --help` prints them")
+    .addOption(
+      new Option(
+        '--log-level <level>',
+        'how much the runtime tells on stderr; default AGENTCTL_LOG_LEVEL',
+      ).choices(LOG_LEVELS),
+    )
     .addHelpText(
       'after',
       '\nExample:\n  agentctl run examples/repo-review -- ../some-repository --run-scripts',
@@ -47,7 +54,9 @@ async function runJob(call: CliCall, shared: CliShared): Promise<ExitCode> {
   let runtime: Runtime
   try {
     runtime = await createRuntime({
+      ...configuredLevel(call, shared),
       ...job.runtime(plan),
+      ...askedLevel(call),
       path: call.projectPath,
       store,
       onError: (error) => call.output.say(`trouble: ${(error as Error).message}`),
@@ -61,6 +70,17 @@ async function runJob(call: CliCall, shared: CliShared): Promise<ExitCode> {
   } finally {
     await runtime.close()
   }
+}
+
+/** The environment comes before the configuration; the runtime reads it by itself. */
+function configuredLevel({ config }: CliCall, { env }: CliShared): { readonly logLevel?: LogLevel } {
+  const { logLevel } = config
+  return logLevel === undefined || (env['AGENTCTL_LOG_LEVEL'] ?? '') !== '' ? {} : { logLevel }
+}
+
+function askedLevel({ options }: CliCall): { readonly logLevel?: LogLevel } {
+  const logLevel = options['logLevel'] as LogLevel | undefined
+  return logLevel === undefined ? {} : { logLevel }
 }
 
 async function planOf(job: Job, args: readonly string[], cwd: string): Promise<JobPlan> {

@@ -1,6 +1,7 @@
 /** What every command has in common: the project's folder, the streams, `--json`, `--quiet`, colour, errors, Ctrl-C. */
 import { join, relative, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { loadConfig, type CliConfig } from './config.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { createOutput, type CliOutput, type CliStream } from './output.ts'
 
@@ -25,7 +26,9 @@ export type CliCall = {
   readonly args: readonly unknown[]
   /** The command's own options. */
   readonly options: Readonly<Record<string, unknown>>
-  /** `--project`, absolute; default `.project` in the current directory. It need not exist. */
+  /** What agentctl.config.js says, if there is one. */
+  readonly config: CliConfig
+  /** `--project`, absolute; default what the configuration says, or `.project` beside it or in the cwd. It need not exist. */
   readonly projectPath: string
   /** The folder of the log: `<project>/log`. */
   readonly logPath: string
@@ -81,14 +84,17 @@ export function createShared(host: CliProcess, version: string): CliShared {
           color: boolean
           inPlace?: boolean
         }>()
-        const projectPath = resolve(host.cwd, flags.project)
+        const config = await loadConfig(host.cwd, DEFAULT_PROJECT)
+        const isNamed = command.getOptionValueSourceWithGlobals('project') === 'cli'
+        const projectPath = isNamed ? resolve(host.cwd, flags.project) : config.path
         const result = await run({
           args: given.slice(0, -2),
-          options: command.opts(),
+          options: withMachines(command, config.machines),
+          config,
           projectPath,
           logPath: join(projectPath, 'log'),
           inPlace: flags.inPlace === true,
-          command: commandFor(projectPath, host.cwd),
+          command: projectPath === config.path ? 'agentctl' : commandFor(projectPath, host.cwd),
           output: createOutput(host, flags),
         })
         exitCode = result ?? 0
@@ -96,8 +102,16 @@ export function createShared(host: CliProcess, version: string): CliShared {
   }
 }
 
+/** The command's options; machines of the configuration count where the command line names none. */
+function withMachines(command: Command, machines: readonly string[]): Readonly<Record<string, unknown>> {
+  const options = command.opts()
+  const takesThem = command.options.some(({ long }) => long === '--machines')
+  return takesThem && machines.length > 0 && options['machines'] === undefined
+    ? { ...options, machines }
+    : options
+}
+
 function commandFor(projectPath: string, cwd: string): string {
-  if (projectPath === resolve(cwd, DEFAULT_PROJECT)) return 'agentctl'
   const below = relative(cwd, projectPath)
   const folder = below.startsWith('..') || below === '' ? projectPath : below
   return `agentctl --project ${/^[\w./@:-]+$/.test(folder) ? folder : JSON.stringify(folder)}`
