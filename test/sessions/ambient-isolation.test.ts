@@ -26,7 +26,7 @@ const work = async (name: string, turns: number): Promise<{ started: string; see
   return { started: id, seen: currentSessionId() }
 }
 
-describe('scopes side by side (ruling 1)', () => {
+describe('scopes side by side (ruling 1, X-2)', () => {
   let runtime: TestRuntime
   let setUp: string
 
