@@ -156,12 +156,8 @@ async function ending(attempt: Attempt): Promise<End | undefined> {
     const outcome = await Promise.race([blocked, settle(run)])
     if (signal.aborted) return undefined
     if (outcome.kind === 'blocked') return endBlocked(attempt, outcome.error)
-    await journal.handlerEnded()
-    if (outcome.kind === 'failed') {
-      await endOwner(attempt, 'interrupted')
-      return { type: 'agent.failed', error: errorRecord(outcome.error) }
-    }
-    await endOwner(attempt, 'completed')
+    await endOwner(attempt, outcome.kind === 'failed' ? 'interrupted' : 'completed')
+    if (outcome.kind === 'failed') return { type: 'agent.failed', error: errorRecord(outcome.error) }
     return { type: 'agent.succeeded', output: outcome.output }
   } catch (error) {
     if (signal.aborted) return undefined
@@ -190,12 +186,18 @@ async function settle(run: () => Promise<unknown>): Promise<Settled> {
   }
 }
 
-/** When a handler settles, the session it worked for ends with it; sessions it delegated live on. */
+/**
+ * When a handler settles, the session it worked for ends with it; sessions it delegated live on. The end is the last of
+ * the run's calls: where it is on record already, it comes before the log is asked whether the handler left any out.
+ */
 async function endOwner(attempt: Attempt, reason: 'completed' | 'interrupted'): Promise<void> {
   const { context, journal } = attempt
-  if (context.owner_id === context.run_id) return
   const execute = async (): Promise<{ ended: boolean }> => ({ ended: await endSession(attempt, reason) })
-  await journal.call({ kind: 'session', name: `end:${reason}`, execute })
+  const end = { kind: 'session', name: `end:${reason}`, execute } as const
+  const isOver = journal.isRecorded(end)
+  if (isOver) await journal.call(end)
+  await journal.handlerEnded()
+  if (!isOver && context.owner_id !== context.run_id) await journal.call(end)
 }
 
 async function endSession({ context, host }: Attempt, reason: 'completed' | 'interrupted'): Promise<boolean> {

@@ -95,6 +95,12 @@ export class Journal implements DurableCalls {
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
   }
 
+  /** Whether the log has the next call of this kind and name. */
+  isRecorded({ kind, name }: Kind): boolean {
+    const family = `${kind}:${name}`
+    return this.records.calls.has(`${family}:${(this.#ordinals.get(family) ?? 0) + 1}`)
+  }
+
   /** The handler has ended. @throws RuntimeError `HANDLER_DIVERGED` if the log has more of its calls. */
   handlerEnded(): Promise<void> {
     return this.#order.handlerEnded()

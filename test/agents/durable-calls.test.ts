@@ -177,3 +177,33 @@ describe('a handler with every kind of durable call', () => {
     await Promise.all(Array.from({ length: 6 }, next))
   }, 300_000)
 })
+
+test('a run that works for a session ends with it, whichever event was the last before the process died', async () => {
+  const options: RuntimeOptions = { agents: [defineAgent('worker', (ctx) => ctx.step('one', () => 1))] }
+  const story = async (runtime: Runtime): Promise<void> => {
+    await runtime.sessions.start({ role: 'supervisor', session_id: 'sess_1' })
+    const run = await runtime.agents.startById({ agent_id: 'worker', session_id: 'sess_1', run_id: 'run_1' })
+    await run.result()
+  }
+  const path = (name: string): string => join(project.path(), name)
+  const probe = await createRuntime({ path: path('whole'), ...options })
+  await story(probe)
+  const events = await allEvents(probe)
+  await probe.close()
+  expect(events.map(({ payload }) => (payload as { key?: string } | null)?.key)).toContain(
+    'session:end:completed:1',
+  )
+  const first = events.findIndex((event) => event.event_type === 'agent.created')
+  for (const { position } of events.slice(first)) {
+    const disk = await openLevelEventStore({ path: join(path(`died-${position}`), 'log') })
+    const { store, dead } = dieAfter(disk, position)
+    void createRuntime({ store, ...options, onError: () => {} }).then(story)
+    await dead
+    await disk.close()
+    const runtime = await createRuntime({ path: path(`died-${position}`), ...options })
+    const result = await runtime.agents.wait('run_1', { timeout: 10_000 })
+    const { status } = await runtime.sessions.get('sess_1')
+    await runtime.close()
+    expect([result.status, status], `died at ${position}`).toEqual(['completed', 'completed'])
+  }
+}, 60_000)
