@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -17,5 +18,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     typecheck: { enabled: false },
+    // By default one CPU is left free: of two, half would stand idle.
+    maxWorkers: Math.max(2, Math.min(4, availableParallelism() - 1)),
   },
 })
