@@ -16,7 +16,7 @@ import { agentBusy, ambiguousRun, notCancelled, unknownRun } from './run-errors.
 import { observeRun } from './run-observer.ts'
 import { settleCall, type CallAnswer } from './settle-call.ts'
 import type { AssertMayStart } from '../sessions/spawn-rules.ts'
-import { checkedInput } from '../sessions/input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 import { idSchema, projectSchema, sessionNameSchema, tagsSchema } from '../sessions/session-input.ts'
 import type { SessionDirectory, SessionRow } from '../sessions/directory.ts'
 import type { AgentDefinition, AnyAgentDefinition } from './define-agent.ts'

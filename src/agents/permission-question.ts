@@ -4,7 +4,7 @@ import { explainPermission, type PermissionExplanation } from '../permissions/ex
 import type { PermissionHookRegistry } from '../permissions/hook-registry.ts'
 import type { Engine } from '../runtime/engine.ts'
 import type { SessionRecord } from '../../machines/session-record.ts'
-import { checkedInput } from '../sessions/input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 import { unknownSession } from '../sessions/session-service.ts'
 import { estimatedCost, type Tool } from './define-tool.ts'
 

@@ -4,7 +4,7 @@ import { copyAsJson } from '../../eventstore/payload.ts'
 import { isoTime } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
-import { checkedInput } from '../sessions/input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 
 const answerSchema = z.discriminatedUnion('happened', [
   z.object({ happened: z.literal(true), output: z.unknown().optional(), by: z.string().min(1).optional() }),

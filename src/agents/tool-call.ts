@@ -9,7 +9,7 @@ import { PermissionDeniedError } from '../permissions/permission-denied-error.ts
 import { isoTime } from '../runtime/clock.ts'
 import type { DurableActor } from '../runtime/durable-actor.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
-import { checkedInput } from '../sessions/input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 import { estimateOf, type Tool, type ToolContext } from './define-tool.ts'
 import {
   approvalFor,

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { PermissionHookRegistry } from '../permissions/hook-registry.ts'
 import type { Engine } from '../runtime/engine.ts'
-import { checkedInput } from '../sessions/input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 import type { SessionRow } from '../sessions/directory.ts'
 import type { SessionService } from '../sessions/session-service.ts'
 import { foldFacts, noFacts, type Facts } from './facts.ts'

@@ -6,7 +6,7 @@ import { redactSecrets } from '../permissions/redaction.ts'
 import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
 import type { Receipt } from '../runtime/cell.ts'
-import { checkedInput } from '../sessions/input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 import type { PortfolioProviders } from './providers.ts'
 import { consoleSender } from './senders.ts'
 

@@ -1,6 +1,6 @@
 /** What a handoff's context may hold: the fields that are known by name have their shape, whatever else is kept as it is. */
 import { z } from 'zod'
-import { checkedInput } from './input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 
 const lines = z.union([z.string(), z.array(z.string()).readonly()]).optional()
 const list = z.array(z.string()).readonly().optional()

@@ -10,7 +10,7 @@ import { chainOf, type HandoffEntry } from './handoff-board.ts'
 import type { SessionDirectory } from './directory.ts'
 import { deliver, undeliverable } from './handoff-delivery.ts'
 import { assertHandoffShape } from './handoff-shape.ts'
-import { checkedInput } from './input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 import { linesOf, sessionId, type SessionLike, type SessionStatus } from './session.ts'
 
 /** How long `loadHandoff` waits for a handoff that has not come yet. */

@@ -8,7 +8,7 @@ import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { watchChanges } from './change-watch.ts'
 import type { SessionDirectory, SessionRow } from './directory.ts'
-import { checkedInput } from './input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 import { currentScope, durably } from './scope.ts'
 
 /** As long as a wait for a run: no wait hangs for ever. */

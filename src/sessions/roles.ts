@@ -1,7 +1,7 @@
 /** What a role may do: its scope, its authority, whom it may start, and the code that works for its sessions. */
 import { z } from 'zod'
 import type { Role } from '../../machines/session-record.ts'
-import { checkedInput } from './input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 
 export type RoleDefinition = {
   readonly name: Role

@@ -4,7 +4,7 @@ import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import type { Handoffs } from './handoffs.ts'
-import { checkedInput } from './input.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
 import { sessionId, type Session, type SessionLike } from './session.ts'
 import { idSchema } from './session-input.ts'
 
