@@ -6,7 +6,7 @@ import { replayTo, type ReplayedState, type ReplayOptions } from './query/time-t
 import { verifyLog, type VerifyLogOptions, type VerifyLogReport } from './query/verify-log.ts'
 import type { NewId } from './runtime/clock.ts'
 import type { Engine } from './runtime/engine.ts'
-import type { Fork } from './runtime/fork-copy.ts'
+import type { Fork } from './runtime/forks/fork-copy.ts'
 import type { MachineWithPolicies } from './runtime/policies.ts'
 import { assertForkable } from './sessions/fork-guard.ts'
 

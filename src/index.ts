@@ -3,20 +3,20 @@ export { createRuntime } from './create-runtime.ts'
 export type { Runtime, RuntimeOptions } from './create-runtime.ts'
 export { currentRuntime } from './current-runtime.ts'
 export type { ForkOptions, VerifyOptions } from './history.ts'
-export type { LogLevel } from './log-level.ts'
-export type { InspectOption, InspectServerOptions } from './inspect-runtime.ts'
+export type { LogLevel } from './embedding/log-level.ts'
+export type { InspectOption, InspectServerOptions } from './embedding/inspect-runtime.ts'
 
-export type { Receipt, SendOptions } from './runtime/cell.ts'
+export type { Receipt, SendOptions } from './runtime/cell/cell.ts'
 export type { Clock, NewId } from './runtime/clock.ts'
-export type { RecordedDeadLetter } from './runtime/dead-letters.ts'
-export type { Ask, AskOptions } from './runtime/ask.ts'
-export type { DeadLetters } from './runtime/dead-letter-desk.ts'
-export type { DurableActor } from './runtime/durable-actor.ts'
+export type { RecordedDeadLetter } from './runtime/delivery/dead-letters.ts'
+export type { Ask, AskOptions } from './runtime/cell/ask.ts'
+export type { DeadLetters } from './runtime/delivery/dead-letter-desk.ts'
+export type { DurableActor } from './runtime/cell/durable-actor.ts'
 export type { RuntimeLogger } from './runtime/event-logger.ts'
 export type { SpawnOptions } from './runtime/spawn-options.ts'
 export type { Parked } from './runtime/parked.ts'
-export type { Fork } from './runtime/fork-copy.ts'
-export type { EffectSettlement, ListedEffect } from './runtime/effects.ts'
+export type { Fork } from './runtime/forks/fork-copy.ts'
+export type { EffectSettlement, ListedEffect } from './runtime/effects/effects.ts'
 export { effectOf, withPolicies } from './runtime/policies.ts'
 export type {
   ActorPolicy,
@@ -32,7 +32,7 @@ export type {
   MigratingState,
   VersionStep,
 } from './runtime/policies.ts'
-export type { RetryPolicy } from './runtime/retry-policy.ts'
+export type { RetryPolicy } from './runtime/effects/retry-policy.ts'
 export { RuntimeError } from './runtime/runtime-error.ts'
 export type { RuntimeErrorCode } from './runtime/runtime-error.ts'
 

@@ -5,7 +5,7 @@ import type { Approval } from '../permissions/approval.ts'
 import type { ApprovalDesk } from '../permissions/approval-desk.ts'
 import { callFingerprint } from '../permissions/fingerprint.ts'
 import { isoTime } from '../runtime/clock.ts'
-import type { DurableActor } from '../runtime/durable-actor.ts'
+import type { DurableActor } from '../runtime/cell/durable-actor.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { interrupted } from './journal-errors.ts'
 

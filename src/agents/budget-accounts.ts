@@ -4,7 +4,7 @@ import { budgetMachine, type BudgetLimit, type BudgetScope } from '../../machine
 import { microUsdOf } from '../billing/micro-usd.ts'
 import { digestOf } from '../permissions/fingerprint.ts'
 import { isoTime } from '../runtime/clock.ts'
-import type { DurableActor } from '../runtime/durable-actor.ts'
+import type { DurableActor } from '../runtime/cell/durable-actor.ts'
 import type { Engine } from '../runtime/engine.ts'
 import type { SessionDirectory } from '../sessions/directory.ts'
 

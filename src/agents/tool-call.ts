@@ -7,7 +7,7 @@ import { createHookContext, type PermissionRequest } from '../permissions/hook-c
 import { judge, type Judgement } from '../permissions/judge.ts'
 import { PermissionDeniedError } from '../permissions/permission-denied-error.ts'
 import { isoTime } from '../runtime/clock.ts'
-import type { DurableActor } from '../runtime/durable-actor.ts'
+import type { DurableActor } from '../runtime/cell/durable-actor.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { checkedInput } from '../runtime/checked-input.ts'
 import { estimateOf, type Tool, type ToolContext } from './define-tool.ts'

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
-import { LOG_LEVELS, type LogLevel } from '../log-level.ts'
+import { LOG_LEVELS, type LogLevel } from '../embedding/log-level.ts'
 import { CliError } from './cli-error.ts'
 
 /** What the file exports as default. Paths in it are relative to the file. */

@@ -1,7 +1,7 @@
 /** `agentctl du`: how much room the project's folder takes, and what to do when it is much. */
 import type { Command } from 'commander'
-import { bytesText, folderSize, LARGE_BYTES } from '../folder-size.ts'
-import { projectFormat } from '../project-folder.ts'
+import { bytesText, folderSize, LARGE_BYTES } from '../embedding/folder-size.ts'
+import { projectFormat } from '../embedding/project-folder.ts'
 import { counted } from './amounts.ts'
 import { noProject } from './no-project.ts'
 import { printable } from './printable.ts'

@@ -1,5 +1,5 @@
 /** Says where a fork comes from, for `log` and `show`. */
-import type { ForkLink } from '../runtime/fork-link.ts'
+import type { ForkLink } from '../runtime/forks/fork-link.ts'
 
 export function forkText({ from, paused }: ForkLink): string {
   const held = paused ? ', paused: its effects are held back' : ''

@@ -4,7 +4,7 @@ import { CliError } from './cli-error.ts'
 import { COMMANDS } from './commands.ts'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.ts'
 import { createOutput } from './output.ts'
-import { packageVersion } from '../package-version.ts'
+import { packageVersion } from '../embedding/package-version.ts'
 import { addSharedOptions, createShared, type CliProcess, type CliShared } from './shared-options.ts'
 
 const EXAMPLES = `

@@ -11,10 +11,10 @@ import type { EventStore, StreamHead } from '../../eventstore/event-store.ts'
 import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
 import { jsonSafe } from '../query/json-safe.ts'
 import type { KnownMachines } from '../query/state-at.ts'
-import { eventOf } from '../runtime/canonical.ts'
+import { eventOf } from '../runtime/fold/canonical.ts'
 import { definitionStream } from '../runtime/definition.ts'
-import { Replayer } from '../runtime/replay.ts'
-import { sameStateValue } from '../runtime/state-value.ts'
+import { Replayer } from '../runtime/fold/replay.ts'
+import { sameStateValue } from '../runtime/fold/state-value.ts'
 import type { Inspected, InspectedActor, InspectedEvent, InspectedSnapshot } from './inspected.ts'
 
 export type WatchableLog = Pick<EventStore, 'head' | 'heads' | 'position' | 'readAll' | 'readStream'>

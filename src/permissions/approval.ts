@@ -1,7 +1,7 @@
 /** An approval as callers see it, read from its machine. */
 import { approvalMachine, type ApprovalContext } from '../../machines/approval.machine.ts'
 import type { Engine } from '../runtime/engine.ts'
-import type { DurableActor } from '../runtime/durable-actor.ts'
+import type { DurableActor } from '../runtime/cell/durable-actor.ts'
 
 export type ApprovalStatus =
   | 'requested'

@@ -8,7 +8,7 @@ import {
 } from '../../machines/project.machine.ts'
 import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
-import type { Receipt } from '../runtime/cell.ts'
+import type { Receipt } from '../runtime/cell/cell.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import { checkedInput } from '../runtime/checked-input.ts'
 import type { SessionRow } from '../sessions/directory.ts'

@@ -1,7 +1,7 @@
 /** Everything that lives in the log, in rows: sessions and runs as a tree, then all other actors, each with what it waits for. */
-import { owedWork } from '../runtime/owed.ts'
-import { readOwedEffects } from '../runtime/owed-effect.ts'
-import { isChildAddress } from '../runtime/child-address.ts'
+import { owedWork } from '../runtime/recovery/owed.ts'
+import { readOwedEffects } from '../runtime/effects/owed-effect.ts'
+import { isChildAddress } from '../runtime/fold/child-address.ts'
 import { isOurs } from './our-machines.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
 import { readMachines, type StateDefinition } from './recorded-machines.ts'

@@ -1,5 +1,5 @@
 /** Finds what a person means by an id or a name, and says what it may have been meant to be when there is nothing. */
-import { isRecordableName } from '../runtime/canonical.ts'
+import { isRecordableName } from '../runtime/fold/canonical.ts'
 import { nearest } from './nearest.ts'
 import type { QueryableLog, QueryCall } from './query-call.ts'
 import { QueryError } from './query-error.ts'

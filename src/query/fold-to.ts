@@ -1,9 +1,9 @@
 /** Folds a stream event by event through its machine, for every question about a state in the past. */
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
-import type { CellState } from '../runtime/cell-state.ts'
-import type { DurableMachine } from '../runtime/durable-machine.ts'
-import { Replayer, type Divergence } from '../runtime/replay.ts'
+import type { CellState } from '../runtime/fold/cell-state.ts'
+import type { DurableMachine } from '../runtime/fold/durable-machine.ts'
+import { Replayer, type Divergence } from '../runtime/fold/replay.ts'
 import { QueryError } from './query-error.ts'
 
 export type FoldedStep = { readonly record: RecordedEvent; readonly state: CellState }

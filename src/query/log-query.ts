@@ -8,7 +8,7 @@
  */
 import type { AnyStateMachine } from 'xstate'
 import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
-import { readForkLink, type ForkLink } from '../runtime/fork-link.ts'
+import { readForkLink, type ForkLink } from '../runtime/forks/fork-link.ts'
 import { readActors, type ActorRow, type ActorsQuestion } from './actors.ts'
 import { readCauses, type Causes, type CausesQuestion } from './causes.ts'
 import type { EventFilter } from './event-filter.ts'

@@ -1,6 +1,6 @@
 /** Finds the version of a stream that a version, a position of the log or a moment in time means. */
 import type { StreamHead } from '../../eventstore/event-store.ts'
-import { isRecordableName } from '../runtime/canonical.ts'
+import { isRecordableName } from '../runtime/fold/canonical.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
 import { QueryError } from './query-error.ts'
 import { noStream, noVersion } from './state-at.ts'

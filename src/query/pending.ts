@@ -1,11 +1,11 @@
 /** What is not done yet: owed effects and timers, mail on its way, open tool calls, handoffs, what waits for a person. */
 import type { RecordedEvent } from '../../eventstore/event.ts'
 import { redactSecrets } from '../permissions/redaction.ts'
-import { listDeadLetters, type RecordedDeadLetter } from '../runtime/dead-letters.ts'
-import { pausedForks } from '../runtime/fork-hold.ts'
-import { owedWork, type OwedWork } from '../runtime/owed.ts'
-import { readOwedEffects } from '../runtime/owed-effect.ts'
-import { waitingMail } from '../runtime/outbox.ts'
+import { listDeadLetters, type RecordedDeadLetter } from '../runtime/delivery/dead-letters.ts'
+import { pausedForks } from '../runtime/forks/fork-hold.ts'
+import { owedWork, type OwedWork } from '../runtime/recovery/owed.ts'
+import { readOwedEffects } from '../runtime/effects/owed-effect.ts'
+import { waitingMail } from '../runtime/delivery/outbox.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
 import { growingTree, machineName } from './tree.ts'
 

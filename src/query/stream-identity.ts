@@ -1,10 +1,10 @@
 /** Says of any stream whose it is: which actor, role and names stand behind it, from its first event. */
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
-import { rootOf } from '../runtime/child-address.ts'
-import { DEAD_SUFFIX } from '../runtime/dead-letters.ts'
-import { FORK_SUFFIX } from '../runtime/fork-link.ts'
-import { EFFECTS_SUFFIX } from '../runtime/owed-effect.ts'
+import { rootOf } from '../runtime/fold/child-address.ts'
+import { DEAD_SUFFIX } from '../runtime/delivery/dead-letters.ts'
+import { FORK_SUFFIX } from '../runtime/forks/fork-link.ts'
+import { EFFECTS_SUFFIX } from '../runtime/effects/owed-effect.ts'
 import { REFUSED_SUFFIX } from '../runtime/refusal-log.ts'
 
 export type StreamIdentity = {

@@ -1,7 +1,7 @@
 /** A stream as a row of views, one after each event: what the machine's code makes of it, or what the log itself says. */
 import type { StreamHead } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
-import type { CellState } from '../runtime/cell-state.ts'
+import type { CellState } from '../runtime/fold/cell-state.ts'
 import { foldSteps } from './fold-to.ts'
 import { jsonSafe } from './json-safe.ts'
 import { reading, type Foldable } from './query-call.ts'

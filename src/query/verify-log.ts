@@ -1,13 +1,13 @@
 /** Holds the whole log against today's code: is each record whole, and does each stream still fold as it was recorded? */
 import type { EventStore, StreamHead, VerifyReport } from '../../eventstore/event-store.ts'
 import type { JsonValue } from '../../eventstore/event.ts'
-import type { CellState } from '../runtime/cell-state.ts'
-import { isChildAddress } from '../runtime/child-address.ts'
-import { nameOf, type DurableMachine } from '../runtime/durable-machine.ts'
-import { pausedForks, storeOf } from '../runtime/fork-hold.ts'
-import { mayMove, planMigration } from '../runtime/migration.ts'
-import { compareOwed } from '../runtime/owed.ts'
-import { Replayer } from '../runtime/replay.ts'
+import type { CellState } from '../runtime/fold/cell-state.ts'
+import { isChildAddress } from '../runtime/fold/child-address.ts'
+import { nameOf, type DurableMachine } from '../runtime/fold/durable-machine.ts'
+import { pausedForks, storeOf } from '../runtime/forks/fork-hold.ts'
+import { mayMove, planMigration } from '../runtime/migration/migration.ts'
+import { compareOwed } from '../runtime/recovery/owed.ts'
+import { Replayer } from '../runtime/fold/replay.ts'
 import { noStream, type KnownMachines } from './state-at.ts'
 
 /** What is wrong with one stream: the first thing, since what follows rests on it. */

@@ -1,11 +1,11 @@
 /** Which names actors can have: those that are neither children's nor those of streams beside actors. */
-import { isRecordableName } from './canonical.ts'
-import { isChildAddress } from './child-address.ts'
-import { DEAD_SUFFIX } from './dead-letters.ts'
+import { isRecordableName } from './fold/canonical.ts'
+import { isChildAddress } from './fold/child-address.ts'
+import { DEAD_SUFFIX } from './delivery/dead-letters.ts'
 import { DEFINITION_PREFIX } from './definition.ts'
 import { invalidId } from './engine-errors.ts'
-import { FORK_SUFFIX } from './fork-link.ts'
-import { EFFECTS_SUFFIX } from './owed-effect.ts'
+import { FORK_SUFFIX } from './forks/fork-link.ts'
+import { EFFECTS_SUFFIX } from './effects/owed-effect.ts'
 import { REFUSED_SUFFIX } from './refusal-log.ts'
 
 /** Leaves room in the store's keys for what is owed. */

@@ -1,7 +1,7 @@
 /** Records each machine's definition in the log, so that a log can be charted and explained without the code. */
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { copyAsJson } from '../../eventstore/payload.ts'
-import type { DurableMachine } from './durable-machine.ts'
+import type { DurableMachine } from './fold/durable-machine.ts'
 
 /** Begins the name of every stream of definitions; no actor's id may begin like that. */
 export const DEFINITION_PREFIX = 'machine/'

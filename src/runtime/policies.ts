@@ -1,7 +1,7 @@
 /** What a machine is registered with beside itself: how its effects, its children and its crashes are dealt with. */
 import type { AnyStateMachine, ContextFrom, EventFrom, StateMachine } from 'xstate'
 import { z } from 'zod'
-import type { RetryPolicy } from './retry-policy.ts'
+import type { RetryPolicy } from './effects/retry-policy.ts'
 import { RuntimeError } from './runtime-error.ts'
 
 /** What the implementation of an owed action gets with its arguments; `effectOf(args)` has it. */

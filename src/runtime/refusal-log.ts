@@ -9,9 +9,9 @@
  *     their count, at the latest at `flush`.
  */
 import type { EventStore } from '../../eventstore/event-store.ts'
-import { payloadOf } from './canonical.ts'
+import { payloadOf } from './fold/canonical.ts'
 import type { Clock } from './clock.ts'
-import type { Refusal } from './receipt.ts'
+import type { Refusal } from './cell/receipt.ts'
 
 const REPEAT_WINDOW_MS = 60_000
 

@@ -1,7 +1,7 @@
 /** Keeps sessions, runs, tool calls and approvals from being forked into the log that has them: their events carry their own ids. */
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { OUR_MACHINES } from '../../machines/our-machines.ts'
-import { readForkLink } from '../runtime/fork-link.ts'
+import { readForkLink } from '../runtime/forks/fork-link.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 
 const OURS: ReadonlySet<string> = new Set(OUR_MACHINES.map(({ id }) => id))

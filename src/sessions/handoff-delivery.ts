@@ -1,7 +1,7 @@
 /** Brings a handoff from its sender's stream to its receiver's: at once, or at the next opening after a crash in between. */
 import type { Handoff } from '../../machines/session-record.ts'
 import { isoTime } from '../runtime/clock.ts'
-import type { Receipt } from '../runtime/cell.ts'
+import type { Receipt } from '../runtime/cell/cell.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import type { SessionDirectory } from './directory.ts'

@@ -1,7 +1,7 @@
 /** Reads what the directory is folded from: the sessions' own streams where they are few, the whole log where not. */
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
-import { indexedActors } from '../runtime/actor-index.ts'
+import { indexedActors } from '../runtime/recovery/actor-index.ts'
 
 /** The machines whose actors have a row in the directory. */
 export const LISTED_MACHINES = ['session', 'agent']

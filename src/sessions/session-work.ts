@@ -4,7 +4,7 @@ import type { SessionRecord } from '../../machines/session-record.ts'
 import { contextPercent } from '../../machines/session-work.ts'
 import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
-import type { Receipt } from '../runtime/cell.ts'
+import type { Receipt } from '../runtime/cell/cell.ts'
 import { checkedInput } from '../runtime/checked-input.ts'
 import { sessionId, type SessionLike, type SessionStatus } from './session.ts'
 import {

@@ -3,7 +3,7 @@ import { createRuntime, type Runtime, type RuntimeOptions } from '../create-runt
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts'
 import type { Clock, NewId } from '../runtime/clock.ts'
-import { silentLogger } from '../log-level.ts'
+import { silentLogger } from '../embedding/log-level.ts'
 import { seededSource, type SeededSource } from './seeded-source.ts'
 import { createTestClock, type TestClock } from './test-clock.ts'
 

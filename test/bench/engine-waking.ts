@@ -8,9 +8,9 @@ import {
   type Snapshots,
 } from '../../eventstore/index.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { durableMachine, type DurableMachine } from '../../src/runtime/durable-machine.ts'
+import { durableMachine, type DurableMachine } from '../../src/runtime/fold/durable-machine.ts'
 import { createEngine, type Engine } from '../../src/runtime/engine.ts'
-import { Replayer } from '../../src/runtime/replay.ts'
+import { Replayer } from '../../src/runtime/fold/replay.ts'
 import { alternate, comparison, pick, type Comparison, type Figures } from './alternate.ts'
 import { counterMachine } from './counter-machine.ts'
 

@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import { openLevelEventStore } from '../../eventstore/index.ts'
 import { createRuntime, type RuntimeOptions } from '../../src/index.ts'
-import { durableMachine } from '../../src/runtime/durable-machine.ts'
-import { createFolder, type CellState } from '../../src/runtime/fold.ts'
+import { durableMachine } from '../../src/runtime/fold/durable-machine.ts'
+import { createFolder, type CellState } from '../../src/runtime/fold/fold.ts'
 import { counterMachine } from './counter-machine.ts'
 import { measure, summary, type Measurement } from './measure.ts'
 

@@ -11,8 +11,8 @@ import {
   type AnyEventObject,
   type AnyStateMachine,
 } from 'xstate'
-import { durableMachine, type DurableMachine } from '../../src/runtime/durable-machine.ts'
-import { createFolder, type CellState } from '../../src/runtime/fold.ts'
+import { durableMachine, type DurableMachine } from '../../src/runtime/fold/durable-machine.ts'
+import { createFolder, type CellState } from '../../src/runtime/fold/fold.ts'
 
 const RUNS = Number(process.env['DIFFERENTIAL_RUNS'] ?? 25) * 4
 

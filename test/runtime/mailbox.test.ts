@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { assign, sendTo, setup, fromPromise, type AnyActorRef } from 'xstate'
 import { withPolicies } from '../../src/runtime/policies.ts'
-import type { Receipt } from '../../src/runtime/receipt.ts'
+import type { Receipt } from '../../src/runtime/cell/receipt.ts'
 import { createTestClock } from '../../src/testing/test-clock.ts'
 import { openEngine, reopen, rest, until } from './engine-under-test.ts'
 import { createFailingStore } from './failing-store.ts'

@@ -4,7 +4,7 @@ import { createElement, type ReactElement } from 'react'
 import { act, create, type ReactTestRenderer } from 'react-test-renderer'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { assign, setup } from 'xstate'
-import type { DurableActor } from '../../src/runtime/durable-actor.ts'
+import type { DurableActor } from '../../src/runtime/cell/durable-actor.ts'
 import { openEngine, reopen } from './engine-under-test.ts'
 
 const machine = setup({

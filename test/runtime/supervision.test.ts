@@ -10,8 +10,8 @@ import {
   type AnyStateMachine,
 } from 'xstate'
 import { withPolicies, type ActorPolicy, type RootPolicies } from '../../src/runtime/policies.ts'
-import { Replayer } from '../../src/runtime/replay.ts'
-import { durableMachine } from '../../src/runtime/durable-machine.ts'
+import { Replayer } from '../../src/runtime/fold/replay.ts'
+import { durableMachine } from '../../src/runtime/fold/durable-machine.ts'
 import { createTestClock } from '../../src/testing/test-clock.ts'
 import { eventsOf, openEngine, reopen, rest, type Opened } from './engine-under-test.ts'
 

@@ -1,9 +1,9 @@
 /** What does not fit does not compile: checked by `tsc --noEmit`, never run. */
 import { assign, createMachine, setup, toPromise, waitFor, type AnyActorRef } from 'xstate'
 import { from } from 'rxjs'
-import type { DurableActor } from '../../src/runtime/durable-actor.ts'
+import type { DurableActor } from '../../src/runtime/cell/durable-actor.ts'
 import type { Engine } from '../../src/runtime/engine.ts'
-import type { Receipt } from '../../src/runtime/receipt.ts'
+import type { Receipt } from '../../src/runtime/cell/receipt.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 declare function holds<T extends true>(): T

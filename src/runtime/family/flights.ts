@@ -1,0 +1,107 @@
+/**
+ * The turns of one family that are decided and not yet shown, in the order in which they were decided.
+ *
+ * Owns: those turns, and who waits for them.
+ * Never: hands out a turn before all that were decided before it.
+ */
+import type { KeptMail } from '../delivery/outbox.ts'
+import type { Act } from './turn.ts'
+
+/** Hears what became of a turn. */
+export type Waiter = { land(): void; lose(error: unknown): void }
+
+/** A turn on its way to the disk. */
+export class Flight {
+  readonly script: readonly Act[]
+  /** What is to be delivered after that. */
+  readonly mails: readonly KeptMail[]
+  written = false
+  // Nearly every turn has one who waits for it: the sender.
+  #first: Waiter | undefined
+  #others: Waiter[] | undefined
+
+  constructor(script: readonly Act[], mails: readonly KeptMail[]) {
+    this.script = script
+    this.mails = mails
+  }
+
+  /** In the order of calls. */
+  await(waiter: Waiter): void {
+    if (this.#first === undefined) this.#first = waiter
+    else (this.#others ??= []).push(waiter)
+  }
+
+  /** Settles when the turn is published, or lost. */
+  landed(): Promise<void> {
+    return new Promise((land, lose) => this.await({ land, lose }))
+  }
+
+  land(): void {
+    this.#first?.land()
+    if (this.#others !== undefined) for (const waiter of this.#others) waiter.land()
+  }
+
+  lose(error: unknown): void {
+    this.#first?.lose(error)
+    if (this.#others !== undefined) for (const waiter of this.#others) waiter.lose(error)
+  }
+}
+
+/** From that many on, what was handed out is cleared away. */
+const ROOM = 1024
+
+const NONE: Flight[] = []
+
+export class Flights {
+  // Most families at rest have none, and there may be very many of them.
+  #flights: Flight[] = NONE
+  #first = 0
+
+  get isEmpty(): boolean {
+    return this.#flights.length === this.#first
+  }
+
+  /** The one that was decided last. */
+  get last(): Flight | undefined {
+    return this.#flights.at(-1)
+  }
+
+  depart(script: readonly Act[], mails: readonly KeptMail[]): Flight {
+    const flight = new Flight(script, mails)
+    if (this.#flights === NONE) this.#flights = [flight]
+    else this.#flights.push(flight)
+    return flight
+  }
+
+  /** Takes out the next turn in order, if it is on disk. */
+  arrived(): Flight | undefined {
+    const flight = this.#flights[this.#first]
+    if (flight?.written !== true) return undefined
+    this.#first += 1
+    if (this.#first === this.#flights.length) this.#clear()
+    else if (this.#first >= ROOM) {
+      this.#flights.splice(0, this.#first)
+      this.#first = 0
+    }
+    return flight
+  }
+
+  /** Tells those who wait that nothing more arrives; returns the mail that will not be delivered. */
+  lose(error: unknown): KeptMail[] {
+    const lost = this.#flights.slice(this.#first)
+    this.#clear()
+    for (const flight of lost) flight.lose(error)
+    return lost.flatMap(({ mails }) => mails)
+  }
+
+  /** Resolves when none is under way any more, be they published or lost. */
+  async settled(): Promise<void> {
+    const { last } = this
+    await last?.landed().catch(() => {})
+  }
+
+  #clear(): void {
+    this.#flights = NONE
+    this.#first = 0
+  }
+}
