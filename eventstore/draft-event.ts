@@ -1,9 +1,8 @@
 /** Makes the body of one event out of what a caller handed in: copied, completed, with its place. */
 import { pathOfEvent, pathOfField } from './admission.ts'
-import type { JsonValue, NewEvent } from './event.ts'
+import type { EventBody, JsonValue, NewEvent } from './event.ts'
 import type { ImportBatch } from './event-store.ts'
 import { copyAsJson, copyIfPlain, NOT_PLAIN } from './payload.ts'
-import type { EventBody } from './record.ts'
 
 /** Where the event being copied stands in its call, and what it loses; one per call, moved on. */
 export type Cursor = {

@@ -62,3 +62,6 @@ export type RecordedEvent = {
   /** SHA-256 over the previous hash of the stream and this record as stored, in hex. */
   readonly hash: string
 }
+
+/** An event without its hash, in the order in which the body keeps its fields. */
+export type EventBody = Omit<RecordedEvent, 'hash'>

@@ -7,7 +7,8 @@
  */
 import { hash as digest } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { RecordedEvent } from './event.ts'
+import { bodyText } from './body-text.ts'
+import type { EventBody, RecordedEvent } from './event.ts'
 import type { RecordedStub } from './event-store.ts'
 import { hexWord, wordOfHex } from './hex.ts'
 
@@ -23,13 +24,10 @@ export const checksum = (text: string): string => hexWord(crc32(text))
 /** SHA-256 of a text in hex. */
 export const sha256 = (text: string): string => digest('sha256', text)
 
-/** An event without its hash, in the order in which the body keeps its fields. */
-export type EventBody = Omit<RecordedEvent, 'hash'>
-
 export type EncodedRecord = { readonly hash: string; readonly value: string }
 
 export const encodeRecord = (body: EventBody, previousHash: string): EncodedRecord => {
-  const text = JSON.stringify(body)
+  const text = bodyText(body)
   const hash = sha256(previousHash + text)
   const sealed = hash + text
   return { hash, value: checksum(sealed) + sealed }

@@ -2,43 +2,74 @@
 import { FIRST_BATCH } from '../../eventstore/batch-auditor.ts'
 import { EventLog } from '../../eventstore/event-log.ts'
 import type { EventStore } from '../../eventstore/index.ts'
-import { MemoryStorage } from '../../eventstore/memory-storage.ts'
-import type { StorageBatch } from '../../eventstore/storage.ts'
+import type { KeyValue, Storage, StorageBatch, StorageSnapshot } from '../../eventstore/storage.ts'
 
 export type Put = readonly [key: string, value: string]
 
-/** The batches that `load` makes the store write; entries that it deletes are left out. */
-export async function recordPuts(load: (store: EventStore) => Promise<void>): Promise<Put[][]> {
-  const batches: Put[][] = []
-  const storage = new RecordingStorage(batches)
-  const store = new EventLog({ storage, end: FIRST_BATCH, close: () => storage.close() })
-  await load(store)
-  await store.close()
-  return batches
+/**
+ * A log that remembers what it is made to write, and nothing else: the n-th load through it comes to the keys and values
+ * that the n-th load of a store comes to, after as many events, so that LevelDB has as much to sort and compact.
+ */
+export class PutRecorder {
+  readonly #storage = new ForgetfulStorage()
+  readonly #store = new EventLog({
+    storage: this.#storage,
+    end: FIRST_BATCH,
+    close: () => this.#storage.close(),
+  })
+
+  /** The puts that `load` makes the store write, in order; entries that it deletes are left out. */
+  async record(load: (store: EventStore) => Promise<void>): Promise<Put[]> {
+    await load(this.#store)
+    return this.#storage.take()
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close()
+  }
 }
 
-class RecordingStorage extends MemoryStorage {
-  readonly #batches: Put[][]
+/** Takes writes and keeps none: what is appended to is known to the log's own cache of heads. */
+class ForgetfulStorage implements Storage {
+  #puts: Put[] = []
 
-  constructor(batches: Put[][]) {
-    super()
-    this.#batches = batches
+  take(): Put[] {
+    const puts = this.#puts
+    this.#puts = []
+    return puts
   }
 
-  override batch(): StorageBatch {
-    const batch = super.batch()
+  batch(): StorageBatch {
     const puts: Put[] = []
     return {
-      put: (key, value) => {
-        puts.push([key, value])
-        batch.put(key, value)
+      put: (key, value) => void puts.push([key, value]),
+      del: () => {},
+      write: async () => {
+        for (const put of puts) this.#puts.push(put)
       },
-      del: (key) => batch.del(key),
-      write: async (options) => {
-        this.#batches.push(puts)
-        await batch.write(options)
-      },
-      discard: () => batch.discard(),
+      discard: () => {},
     }
   }
+
+  getSync(): undefined {
+    return undefined
+  }
+
+  async getMany(keys: readonly string[]): Promise<undefined[]> {
+    return keys.map(() => undefined)
+  }
+
+  async range(): Promise<KeyValue[]> {
+    return []
+  }
+
+  async *scan(): AsyncGenerator<readonly KeyValue[], void, undefined> {}
+
+  async *scanValues(): AsyncGenerator<readonly string[], void, undefined> {}
+
+  snapshot(): StorageSnapshot {
+    throw new Error('what was forgotten cannot be read')
+  }
+
+  async close(): Promise<void> {}
 }

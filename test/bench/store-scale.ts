@@ -3,7 +3,7 @@ import { cp, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openLevelEventStore } from '../../eventstore/index.ts'
 import { alternate, comparison, pick, type Comparison, type Figures } from './alternate.ts'
-import { openBareLevel, readAndParse } from './bare-level.ts'
+import { openBareLevel, readCheckAndParse } from './bare-level.ts'
 import { sampleEvent } from './sample-events.ts'
 
 const ROUNDS = 5
@@ -93,13 +93,13 @@ async function compareScan(path: string, events: number): Promise<Comparison> {
   }
   const bare = async (): Promise<Figures> => {
     const opened = await openBareLevel(join(path, 'db'))
-    const figures = await scanned(() => readAndParse(opened))
+    const figures = await scanned(() => readCheckAndParse(opened))
     await opened.close()
     return figures
   }
   const { ours, raw } = await alternate({ ours: store, raw: bare }, ROUNDS)
   return comparison({
-    name: `full scan of ${events.toLocaleString('en')} events, verified ÷ read + parse`,
+    name: `full scan of ${events.toLocaleString('en')} events, verified ÷ read + checksum + parse`,
     unit: '/s',
     goal: { atLeast: 0.7 },
     ours: pick(ours, 'rate'),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { openLevelEventStore, type EventStore } from '../../eventstore/index.ts'
 import { alternate, comparison, pick, type Comparison, type Figures } from './alternate.ts'
 import { openBareLevel, putEach, writeBatches } from './bare-level.ts'
-import { recordPuts, type Put } from './recorded-puts.ts'
+import { PutRecorder, type Put } from './recorded-puts.ts'
 import { sampleEvent } from './sample-events.ts'
 
 const ROUNDS = 15
@@ -20,14 +20,19 @@ const events = Array.from({ length: EVENTS }, (_, index) => [sampleEvent(index)]
 const CEILING_BATCH = 3 * WRITERS
 
 export async function measureWrites(folder: string): Promise<Comparison[]> {
-  const batches = await recordPuts((store) => manyWriters(store))
-  return [...(await compareOneWriter(folder, batches)), ...(await compareManyWriters(folder, batches))]
+  const recorder = new PutRecorder()
+  const comparisons = [...(await compareOneWriter(folder, recorder)), ...(await compareManyWriters(folder))]
+  await recorder.close()
+  return comparisons
 }
 
-async function compareOneWriter(folder: string, batches: readonly Put[][]): Promise<Comparison[]> {
+async function compareOneWriter(folder: string, recorder: PutRecorder): Promise<Comparison[]> {
   const store = await openLevelEventStore({ path: join(folder, 'one-writer') })
   const file = await open(join(folder, 'one-writer-raw'), 'a')
-  const record = Buffer.from(eventsIn(batches)[0]?.[1] ?? '')
+  const [first] = eventsIn(
+    await recorder.record((log) => log.append('orders', events[0] ?? []).then(() => {})),
+  )
+  const record = Buffer.from(first?.[1] ?? '')
   let index = 0
   const { ours, raw } = await alternate(
     {
@@ -73,22 +78,33 @@ async function timed(operation: () => Promise<unknown>): Promise<Figures> {
   return { rate: (APPENDS * 1000) / (performance.now() - start), p50: samples[APPENDS >> 1] ?? Number.NaN }
 }
 
-async function compareManyWriters(folder: string, batches: readonly Put[][]): Promise<Comparison[]> {
+async function compareManyWriters(folder: string): Promise<Comparison[]> {
   const store = await openLevelEventStore({ path: join(folder, 'many-writers') })
   const bare = await openBareLevel(join(folder, 'many-writers-raw'))
-  const puts = batches.flat()
-  const ceiling = Array.from({ length: Math.ceil(puts.length / CEILING_BATCH) }, (_, at) =>
-    puts.slice(at * CEILING_BATCH, (at + 1) * CEILING_BATCH),
-  )
-  const records = eventsIn(batches).slice(0, PUTS)
+  const alone = await openBareLevel(join(folder, 'many-puts-raw'))
+  // LevelDB compacts what is written in order by moving files; so each round has keys of its own, as in a store.
+  const recorder = new PutRecorder()
+  const singles = new PutRecorder()
   const rates = await alternate(
     {
       ours: () => rate(EVENTS, () => manyWriters(store)),
-      chained: () => rate(EVENTS, () => writeBatches(bare, ceiling)),
-      puts: () => rate(PUTS, () => putEach(bare, records, WRITERS)),
+      chained: async () => {
+        const puts = await recorder.record(manyWriters)
+        const batches = Array.from({ length: Math.ceil(puts.length / CEILING_BATCH) }, (_, at) =>
+          puts.slice(at * CEILING_BATCH, (at + 1) * CEILING_BATCH),
+        )
+        return rate(EVENTS, () => writeBatches(bare, batches))
+      },
+      puts: async () => {
+        const records = eventsIn(await singles.record(manyWriters)).slice(0, PUTS)
+        return rate(PUTS, () => putEach(alone, records, WRITERS))
+      },
     },
     ROUNDS,
   )
+  await recorder.close()
+  await singles.close()
+  await alone.close()
   await store.close()
   await bare.close()
   const ours = pick(rates.ours, 'rate')
@@ -110,7 +126,7 @@ async function compareManyWriters(folder: string, batches: readonly Put[][]): Pr
   ]
 }
 
-const eventsIn = (batches: readonly Put[][]): Put[] => batches.flat().filter(([key]) => key.startsWith('e'))
+const eventsIn = (puts: readonly Put[]): Put[] => puts.filter(([key]) => key.startsWith('e'))
 
 async function rate(count: number, work: () => Promise<void>): Promise<Figures> {
   const start = performance.now()
