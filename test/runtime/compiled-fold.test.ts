@@ -90,10 +90,10 @@ const moves = fc.array(
 const stock = (machine: DurableMachine): DurableMachine => ({ ...machine, compiled: undefined })
 
 /** What is told of a step, with everything that a record or an effect is made of. */
-function fold(machine: DurableMachine, events: readonly AnyEventObject[]): unknown[] {
+function fold(machine: DurableMachine, events: readonly AnyEventObject[], input?: unknown): unknown[] {
   const folder = createFolder(machine, 'f')
   let state: CellState | undefined
-  return [{ type: 'actor.created' }, ...events].map((event, index) => {
+  return [{ type: 'actor.created', input }, ...events].map((event, index) => {
     const version = (state?.version ?? 0) + 1
     const before = state
     const outcome = folder.fold(state, { version, time: index, eventId: `e${index}`, event })
@@ -122,7 +122,7 @@ describe('a flat machine', () => {
   const machine = durableMachine(flat)
 
   test('has a table', () => {
-    expect(machine.compiled).toBeTypeOf('function')
+    expect(machine.compiled).toBeDefined()
   })
 
   test('moves by it as by XState: states, contexts, tags, actions, refusals and errors', () => {
@@ -160,6 +160,65 @@ describe('a flat machine', () => {
       }),
       { numRuns: RUNS },
     )
+  })
+})
+
+describe('how a flat machine begins', () => {
+  const beginning = setup({
+    types: { context: {} as Context, events: {} as AnyEventObject, input: {} as { n: number } },
+    actions: { note: note('named'), said: (_args, _params: { what: string }) => {} },
+  }).createMachine({
+    id: 'beginning',
+    context: ({ input, self, spawn }) => {
+      if (input.n === 3) throw new Error('three')
+      if (input.n === 4) (spawn as (src: string) => void)('nobody')
+      return { n: input.n, log: [self.id], last: typeof spawn }
+    },
+    entry: [
+      note('into the machine'),
+      { type: 'said', params: ({ context }) => ({ what: `n is ${context.n}` }) },
+    ],
+    initial: { target: 'b', actions: [note('at first'), 'note'] },
+    states: {
+      a: { entry: note('into a'), on: { go: 'b' } },
+      b: {
+        tags: ['second'],
+        entry: [note('into b'), ({ context }) => context.n, 'said' as never],
+        exit: assign({ last: ({ event }) => event.type }),
+        on: { go: { target: 'a', guard: ({ context }) => context.n < 5 } },
+      },
+    },
+  })
+  const machine = durableMachine(beginning)
+
+  test('is as in XState: its context made of the input, its entry actions, and what it throws', () => {
+    fc.assert(
+      fc.property(fc.record({ n: fc.integer({ min: 0, max: 6 }) }), moves, (input, events) => {
+        expect(fold(machine, events, input)).toEqual(fold(stock(machine), events, input))
+      }),
+      { numRuns: RUNS },
+    )
+    expect(fold(machine, [], { n: 1 })).toEqual(fold(stock(machine), [], { n: 1 }))
+  })
+
+  test('without a context', () => {
+    const bare = durableMachine(
+      createMachine({ id: 'bare', initial: 'a', states: { a: { on: { go: 'b' } }, b: {} } }),
+    )
+    expect(bare.compiled).toBeDefined()
+    expect(fold(bare, [{ type: 'go' }])).toEqual(fold(stock(bare), [{ type: 'go' }]))
+  })
+
+  test('shares nothing between two actors that the machine could change', () => {
+    const [one, other] = ['one', 'other'].map((id) => {
+      const event = { type: 'actor.created', input: { n: 0 } }
+      const outcome = createFolder(machine, id).fold(undefined, { version: 1, time: 0, eventId: 'e', event })
+      if (outcome.kind !== 'accepted') throw new Error(outcome.reason)
+      return outcome.state.snapshot
+    })
+    expect(one?.children).not.toBe(other?.children)
+    expect(one?.historyValue).not.toBe(other?.historyValue)
+    expect(one?.context).not.toBe(other?.context)
   })
 })
 

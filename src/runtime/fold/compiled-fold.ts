@@ -1,85 +1,61 @@
 /**
- * A table for machines that are flat, with which they are moved without XState's search through the statechart: the
- * same guards, assigns and actions, looked up by state and event.
- *
- * Flat is: one level of atomic states, exact event types, no `always`, `after`, `invoke`, history or final states, and
- * of XState's own actions `assign` alone. For anything else there is no table; and what throws is left to XState.
+ * Moves flat machines by a table instead of XState's search through the statechart: the same guards, assigns and
+ * actions, looked up by state and event. For a machine that is not flat there is none; and what throws is left to XState.
  */
-import type { AnyActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate'
+import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate'
 import type { RawAction } from './cell-state.ts'
+import {
+  flatTableOf,
+  type Action,
+  type Args,
+  type Assignment,
+  type State,
+  type Transition,
+} from './flat-table.ts'
 
-/** Moves a snapshot by an event; `undefined` if XState has to. */
-export type CompiledFold = (
-  snapshot: AnyMachineSnapshot,
-  event: AnyEventObject,
-  scope: CompiledScope,
-) => AnyMachineSnapshot | undefined
+/** A machine as a table; each of them answers `undefined` if XState has to do it. */
+export type CompiledFold = {
+  /** The snapshot that a machine begins with. */
+  first(input: unknown, scope: CompiledScope): AnyMachineSnapshot | undefined
+  /** Moves a snapshot by an event. */
+  next(
+    snapshot: AnyMachineSnapshot,
+    event: AnyEventObject,
+    scope: CompiledScope,
+  ): AnyMachineSnapshot | undefined
+}
 
 /** What the table needs of the scope of a fold. */
 export type CompiledScope = {
-  readonly actorScope: AnyActorScope
+  readonly self: unknown
+  readonly system: unknown
+  /** Takes an action down that the step asks for. */
+  execute(action: RawAction): void
   /** A transition was selected; `moves`: it has a target or actions. */
   select(moves: boolean): void
 }
 
-type Args = { readonly context: unknown; readonly event: AnyEventObject }
-type Guard = (args: Args, params: unknown) => unknown
-type Resolved<T> = { readonly run: T; readonly params: unknown }
-type Assignment = ((args: object, params: unknown) => object) | Readonly<Record<string, unknown>>
-type Action =
-  | { readonly kind: 'assign'; readonly assignment: Assignment; readonly params: unknown }
-  | {
-      readonly kind: 'custom'
-      readonly type: string
-      readonly exec: RawAction['exec']
-      readonly params: unknown
-    }
-
-type Transition = {
-  readonly guard: Resolved<Guard> | undefined
-  /** Of leaving, of the transition itself and of entering, in this order. */
-  readonly actions: readonly Action[]
-  readonly target: State | undefined
-  readonly moves: boolean
-}
-
-type State = {
-  readonly nodes: readonly unknown[]
-  readonly value: string
-  readonly tags: Set<string>
-  /** By event type: first its own, then those of the root. */
-  readonly on: Map<string, Transition[]>
-}
-
-/** As much of XState's state nodes as is looked at. */
-type Node = {
-  readonly key: string
-  readonly type: string
-  readonly tags: readonly string[]
-  readonly entry: readonly unknown[]
-  readonly exit: readonly unknown[]
-  readonly invoke: readonly unknown[]
-  readonly after: readonly unknown[]
-  readonly always?: readonly unknown[] | undefined
-  readonly transitions: ReadonlyMap<string, readonly RawTransition[]>
-  readonly states: Readonly<Record<string, Node>>
-}
-type RawTransition = {
-  readonly source: Node
-  readonly target: readonly Node[] | undefined
-  readonly guard?: unknown
-  readonly actions: readonly unknown[]
-  readonly reenter: boolean
-}
-
-/** Thrown while a table is being made, for what is not flat. */
-class NotFlat extends Error {}
-
 /** The table of a machine whose guards are watched over already; `undefined` if it is not flat. */
 export function compileFold(machine: AnyStateMachine): CompiledFold | undefined {
-  try {
-    const states = statesOf(machine)
-    return (snapshot, event, scope) => {
+  const table = flatTableOf(machine)
+  if (table === undefined) return undefined
+  const { states, first, entering, blank, context: given } = table
+  return {
+    first(input, scope) {
+      try {
+        const context: unknown =
+          typeof given === 'function'
+            ? { ...(given({ spawn: notHere, input, self: scope.self }) as object) }
+            : (given ?? {})
+        const at = { event: { type: 'xstate.init', input }, scope, actions: entering }
+        // None of what it holds is shared with other actors.
+        const own = { ...blank, children: {}, historyValue: {} } as unknown as AnyMachineSnapshot
+        return moved(own, run(context, at), first)
+      } catch {
+        return undefined
+      }
+    },
+    next(snapshot, event, scope) {
       // What comes from XState itself is for XState.
       if (event.type.startsWith('xstate.') || event.type === '*') return undefined
       const state = states.get(snapshot.value)
@@ -89,10 +65,7 @@ export function compileFold(machine: AnyStateMachine): CompiledFold | undefined 
       } catch {
         return undefined
       }
-    }
-  } catch (error) {
-    if (error instanceof NotFlat) return undefined
-    throw error
+    },
   }
 }
 
@@ -105,21 +78,8 @@ function step(at: {
   const { snapshot, event, scope, state } = at
   const transition = chosen(state.on.get(event.type), { context: snapshot.context, event })
   if (transition === undefined) return snapshot
-  const { self, system } = scope.actorScope
-  let context: unknown = snapshot.context
-  let custom: RawAction[] | undefined
-  for (const action of transition.actions) {
-    const info = { context, event, self, system }
-    const params = paramsOf(action.params, info)
-    if (action.kind === 'assign') context = assigned(info, action.assignment, params)
-    else (custom ??= []).push({ type: action.type, info, params, exec: action.exec })
-  }
-  // All of it has gone well: nothing was asked of the scope so far.
+  const context = run(snapshot.context, { event, scope, actions: transition.actions })
   scope.select(transition.moves)
-  if (custom !== undefined) {
-    const collector = scope.actorScope as unknown as { actionExecutor(action: RawAction): void }
-    for (const action of custom) collector.actionExecutor(action)
-  }
   const target = transition.target ?? state
   if (target === state && context === snapshot.context) return snapshot
   return moved(snapshot, context, target)
@@ -132,6 +92,26 @@ function chosen(candidates: readonly Transition[] | undefined, args: Args): Tran
     if (guard === undefined || Boolean(guard.run(args, paramsOf(guard.params, args)))) return candidate
   }
   return undefined
+}
+
+/** Runs assigns and hands over the rest; gives back the context after all of them. */
+function run(
+  before: unknown,
+  at: { readonly event: AnyEventObject; readonly scope: CompiledScope; readonly actions: readonly Action[] },
+): unknown {
+  const { event, scope, actions } = at
+  const { self, system } = scope
+  let context = before
+  let custom: RawAction[] | undefined
+  for (const action of actions) {
+    const info = { context, event, self, system }
+    const params = paramsOf(action.params, info)
+    if (action.kind === 'assign') context = assigned(info, action.assignment, params)
+    else (custom ??= []).push({ type: action.type, info, params, exec: action.exec })
+  }
+  // All of it has gone well: nothing was asked of the scope so far.
+  if (custom !== undefined) for (const action of custom) scope.execute(action)
+  return context
 }
 
 function paramsOf(params: unknown, { context, event }: Args): unknown {
@@ -157,7 +137,7 @@ function assigned(
 
 /** A machine without actors has nothing to spawn; XState says so better. */
 function notHere(): never {
-  throw new NotFlat()
+  throw new Error('there is nothing to spawn')
 }
 
 /** In the form and order in which XState makes them. */
@@ -183,97 +163,4 @@ function moved(
     getMeta: from.getMeta,
     toJSON: from.toJSON,
   } as unknown as AnyMachineSnapshot
-}
-
-function statesOf(machine: AnyStateMachine): ReadonlyMap<unknown, State> {
-  const root = machine.root as unknown as Node
-  const nodes = Object.values(root.states)
-  const { actions, actors } = machine.implementations
-  const isFlat =
-    root.type === 'compound' &&
-    [root, ...nodes].every((node) => isBare(node)) &&
-    nodes.every((node) => node.type === 'atomic') &&
-    Object.keys(actors).length === 0 &&
-    root.exit.length === 0 &&
-    !('output' in machine.config)
-  if (!isFlat) throw new NotFlat()
-  const states = new Map<Node, State>()
-  for (const node of nodes) {
-    const tags = new Set([...root.tags, ...node.tags])
-    states.set(node, { nodes: [root, node], value: node.key, tags, on: new Map() })
-  }
-  const resolve = (list: readonly unknown[]): Action[] => list.map((action) => actionOf(action, actions))
-  for (const [node, { on }] of states) {
-    for (const owner of [node, root]) {
-      for (const [type, list] of owner.transitions) {
-        if (type === '' || type.includes('*')) throw new NotFlat()
-        const compiled = list.map((raw) => transitionOf(raw, { machine, node, states, resolve }))
-        on.set(type, [...(on.get(type) ?? []), ...compiled])
-      }
-    }
-  }
-  return new Map(Array.from(states.values(), (state) => [state.value, state]))
-}
-
-function isBare({ always, after, invoke }: Node): boolean {
-  return (always?.length ?? 0) === 0 && after.length === 0 && invoke.length === 0
-}
-
-function transitionOf(
-  { source, target, guard, actions, reenter }: RawTransition,
-  at: {
-    readonly machine: AnyStateMachine
-    readonly node: Node
-    readonly states: ReadonlyMap<Node, State>
-    readonly resolve: (list: readonly unknown[]) => Action[]
-  },
-): Transition {
-  const { machine, node, states, resolve } = at
-  const moves = target !== undefined || actions.length > 0 || reenter
-  const own = resolve(actions)
-  const resolvedGuard = guardOf(guard, machine)
-  if (target === undefined) return { guard: resolvedGuard, actions: own, target: undefined, moves }
-  const [to] = target
-  const next = to && states.get(to)
-  if (to === undefined || next === undefined || target.length !== 1) throw new NotFlat()
-  // The root would be left and entered as well.
-  if (reenter && !states.has(source)) throw new NotFlat()
-  // To itself and not again: it neither leaves nor enters.
-  const stays = to === source && !reenter
-  const all = stays ? own : [...resolve(node.exit), ...own, ...resolve(to.entry)]
-  return { guard: resolvedGuard, actions: all, target: next, moves }
-}
-
-function guardOf(guard: unknown, machine: AnyStateMachine): Resolved<Guard> | undefined {
-  if (guard === undefined) return undefined
-  const { type, params } = (typeof guard === 'object' ? guard : {}) as { type?: string; params?: unknown }
-  const named = typeof guard === 'string' ? guard : type
-  const run: unknown =
-    named === undefined ? guard : (machine.implementations.guards as Record<string, unknown>)[named]
-  // `and`, `or`, `not` and `stateIn` look at the snapshot.
-  if (typeof run !== 'function' || 'check' in run) throw new NotFlat()
-  return { run: run as Guard, params }
-}
-
-function actionOf(action: unknown, implementations: Record<string, unknown>): Action {
-  const inline = typeof action === 'function'
-  const { type: named, params } = (typeof action === 'object' ? action : {}) as {
-    type?: string
-    params?: unknown
-  }
-  const name = typeof action === 'string' ? action : named
-  const resolved = inline ? action : implementations[name ?? '']
-  const builtin = (resolved ?? {}) as {
-    type?: string
-    resolve?: unknown
-    assignment?: Assignment
-    name?: string
-  }
-  if (resolved !== undefined && typeof resolved !== 'function') throw new NotFlat()
-  if (builtin.resolve === undefined) {
-    const type = inline ? (action as { name: string }).name || '(anonymous)' : (name ?? '')
-    return { kind: 'custom', type, exec: resolved as RawAction['exec'], params }
-  }
-  if (builtin.type !== 'xstate.assign' || builtin.assignment === undefined) throw new NotFlat()
-  return { kind: 'assign', assignment: builtin.assignment, params }
 }

@@ -83,7 +83,6 @@ export function childStub(
 
 /** Collects one step at a time: `begin`, XState's own transition over `actorScope`, then read, then `end`. */
 export class FoldScope {
-  readonly actorScope: AnyActorScope
   readonly self: AnyActorRef
   records: readonly StepRecord[] = NO_RECORDS
   /** A microstep took a transition that has a target or actions. */
@@ -101,24 +100,35 @@ export class FoldScope {
   #parent: RemoteRef | undefined
   #running: CellState['children'] | undefined
   #keyed: Map<string, AnyActorRef> | undefined
+  #actorScope: AnyActorScope | undefined
 
   constructor(actorId: string, live?: LiveSelf) {
     const self = new FoldSelf(actorId, this, live)
     this.#self = self
     this.#live = live
     this.self = self as unknown as AnyActorRef
-    this.actorScope = {
+  }
+
+  /** What XState's own step is given; made for the first one, since many machines are moved without it. */
+  get actorScope(): AnyActorScope {
+    const { self } = this
+    this.#actorScope ??= {
       self,
-      id: actorId,
-      sessionId: actorId,
+      id: this.#self.sessionId,
+      sessionId: this.#self.sessionId,
       system: self.system,
       logger: ignore,
       defer: ignore,
       stopChild: ignore,
       // Only a transition function emits by itself.
       emit: (event: AnyEventObject) => this.note({ kind: 'action', action: emission(event) }),
-      actionExecutor: (action: RawAction) => this.#execute(action),
+      actionExecutor: (action: RawAction) => this.execute(action),
     } as unknown as AnyActorScope
+    return this.#actorScope
+  }
+
+  get system(): AnyActorRef['system'] {
+    return this.self.system
   }
 
   /** `reads`: what the step was told when it was taken first. */
@@ -220,7 +230,8 @@ export class FoldScope {
     return this.#keyed
   }
 
-  #execute(action: RawAction): void {
+  /** Takes an action down that the step asks for. */
+  execute(action: RawAction): void {
     if (action.type === 'xstate.spawnChild' && (action.params as { id?: unknown }).id === undefined) {
       throw namelessChild()
     }

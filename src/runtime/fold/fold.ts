@@ -14,7 +14,7 @@ import type { FoldEnvelope } from './fold-envelope.ts'
 import { CRASH_FIELD, isSupervision, passedOver, supervise } from './fold-supervision.ts'
 import { FoldScope, type LiveSelf, type Reads } from './fold-scope.ts'
 import { unpackState, type PackedState } from '../snapshots/packed-state.ts'
-import { settle, type Accepted } from './step-effects.ts'
+import { moveOnly, onlyMoves, settle, type Accepted } from './step-effects.ts'
 import type { Step } from './step.ts'
 import { whyNot, type WhyNot } from './why-not.ts'
 
@@ -97,7 +97,10 @@ function foldFirst(at: FoldContext, envelope: FoldEnvelope): FoldOutcome {
 
 function firstSnapshot({ machine, scope }: FoldContext, input: unknown): AnyMachineSnapshot {
   try {
-    return machine.foldable.getInitialSnapshot(scope.actorScope as never, input) as AnyMachineSnapshot
+    return (
+      machine.compiled?.first(input, scope) ??
+      (machine.foldable.getInitialSnapshot(scope.actorScope as never, input) as AnyMachineSnapshot)
+    )
   } catch (error) {
     // A machine says so in its snapshot; a transition function's context throws.
     if (machine.kind === 'machine') throw error
@@ -130,7 +133,7 @@ function foldNext(at: FoldContext, state: CellState, envelope: FoldEnvelope): Fo
   let next: AnyMachineSnapshot
   try {
     next =
-      at.machine.compiled?.(snapshot, event, at.scope) ??
+      at.machine.compiled?.next(snapshot, event, at.scope) ??
       (at.machine.foldable.transition(snapshot, event, at.scope.actorScope as never) as AnyMachineSnapshot)
   } catch (error) {
     return accept(at, state, {
@@ -210,6 +213,11 @@ type Took = { readonly envelope: FoldEnvelope; readonly taken: Taken }
 function accept(at: FoldContext, before: CellState, { envelope, taken }: Took): Accepted {
   const { snapshot, fired, ended, thrown = false } = taken
   const { records, booked, self, reads } = at.scope
+  const asksNothing = records.length === 0 && fired === undefined && ended === undefined
+  if (asksNothing && onlyMoves(before, snapshot)) {
+    const settled = moveOnly(before, { version: envelope.version, snapshot, booked })
+    return reads === undefined ? settled : { ...settled, reads }
+  }
   const step: Step = {
     streamId: at.streamId,
     version: envelope.version,

@@ -85,7 +85,7 @@ export class Replayer {
     try {
       outcome = this.#folder.fold(this.#state, {
         version: record.version,
-        time: Date.parse(record.timestamp),
+        time: timeOf(record.timestamp),
         eventId: record.event_id,
         event: eventOf(record),
       })
@@ -116,6 +116,18 @@ export class Replayer {
     const got = (this.#state?.snapshot.value ?? null) as JsonValue
     return { kind: 'diverged', record, expected: record.state, got, guard: null, ...how }
   }
+}
+
+let lastText = ''
+let lastTime = Number.NaN
+
+/** Ms since the epoch. Events that were written together, as most are, have the same moment. */
+function timeOf(timestamp: string): number {
+  if (timestamp !== lastText) {
+    lastTime = Date.parse(timestamp)
+    lastText = timestamp
+  }
+  return lastTime
 }
 
 /** A state value as text; regions of a parallel state in one order, whatever order they come in. */

@@ -1,5 +1,5 @@
 /** Turns what a step asked for into data: the next children and timers, and the effects in XState's own order. */
-import type { AnyActorRef, AnyEventObject } from 'xstate'
+import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate'
 import type { CellState, Effect, RawAction, TimerRecord } from './cell-state.ts'
 import type { RecordedRef } from './actor-refs.ts'
 import { RuntimeError } from '../runtime-error.ts'
@@ -27,14 +27,6 @@ export type Accepted = {
 /** Counts a step in. @throws RuntimeError `MACHINE_NOT_DURABLE` for a delayed send to an actor outside of the runtime. */
 export function settle(before: CellState, step: Step): Accepted {
   const { snapshot, version, booked, link } = step
-  if (isPlain(before, step)) {
-    const { children, timers } = before
-    return {
-      kind: 'accepted',
-      state: { version, snapshot, children, timers, booked, link },
-      effects: NOTHING,
-    }
-  }
   const children = new StepChildren(before, step)
   const timers = new StepTimers(before, step)
   // As XState starts an actor: the children that it holds come first, then its own actions.
@@ -51,15 +43,21 @@ export function settle(before: CellState, step: Step): Accepted {
   }
 }
 
-/** Most steps only move the machine. */
-function isPlain(before: CellState, step: Step): boolean {
-  return (
-    step.records.length === 0 &&
-    step.fired === undefined &&
-    step.ended === undefined &&
-    step.snapshot.status === 'active' &&
-    step.snapshot.children === before.snapshot.children
-  )
+/** Most steps ask for nothing: whether one of these leaves children and timers as they are. */
+export function onlyMoves(before: CellState, after: AnyMachineSnapshot): boolean {
+  return after.status === 'active' && after.children === before.snapshot.children
+}
+
+/** Counts in a step that only moves the machine. */
+export function moveOnly(
+  { children, timers, link }: CellState,
+  { version, snapshot, booked }: Pick<CellState, 'booked' | 'snapshot' | 'version'>,
+): Accepted {
+  return {
+    kind: 'accepted',
+    state: { version, snapshot, children, timers, booked, link },
+    effects: NOTHING,
+  }
 }
 
 function collect(step: Step, children: StepChildren, timers: StepTimers): void {
