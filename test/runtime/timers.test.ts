@@ -1,6 +1,17 @@
 /** Delays of a machine: recorded with their due time, late rather than never, once. */
 import { describe, expect, test } from 'vitest'
-import { assign, cancel, emit, raise, sendTo, setup, type AnyEventObject } from 'xstate'
+import {
+  assign,
+  cancel,
+  createActor,
+  emit,
+  raise,
+  sendParent,
+  sendTo,
+  setup,
+  SimulatedClock,
+  type AnyEventObject,
+} from 'xstate'
 import type { EventStore } from '../../eventstore/index.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { createTestClock } from '../../src/testing/test-clock.ts'
@@ -353,4 +364,35 @@ test('two delayed events of one id both come, and cancel takes back the later on
   await actor.send({ type: 'cancel' })
   await clock.advance(2_000)
   expect(actor.getSnapshot().context.seen).toEqual([1, 2, 1])
+})
+
+test('of two delayed events of one name none comes once the child that owes them is stopped; XState forgets the first one and delivers it', async () => {
+  const speaker = setup({ types }).createMachine({
+    id: 'speaker',
+    context,
+    entry: [
+      sendParent({ type: 'said', n: 1 }, { delay: 40, id: 'word' }),
+      sendParent({ type: 'said', n: 2 }, { delay: 50, id: 'word' }),
+    ],
+  })
+  const machine = setup({ types, actors: { speaker } }).createMachine({
+    id: 'listener',
+    context,
+    initial: 'on',
+    on: { said: { actions: assign({ n: ({ event }) => event['n'] as number }) } },
+    states: { on: { invoke: { src: 'speaker', id: 'speaker' }, on: { stop: 'off' } }, off: {} },
+  })
+  const simulated = new SimulatedClock()
+  const plain = createActor(machine, { clock: simulated }).start()
+  plain.send({ type: 'stop' })
+  simulated.increment(100)
+  expect(plain.getSnapshot().context).toEqual({ n: 1 })
+
+  const clock = createTestClock()
+  const engine = await openEngine({ machines: [machine], clock })
+  const actor = await engine.spawn(machine, { id: 'l' })
+  await actor.send({ type: 'stop' })
+  expect(clock.pending()).toEqual([])
+  await clock.advance(100)
+  expect(actor.getSnapshot()).toMatchObject({ value: 'off', context: { n: 0 } })
 })

@@ -100,10 +100,11 @@ const late: Sample = {
           on: {
             promise: {
               target: 'promised',
-              actions: sendParent(({ context }) => ({ type: 'said', by: context.n }), {
-                delay: 40,
-                id: 'word',
-              }),
+              // Of two under one name XState would forget the first one, and deliver it when the child is gone.
+              actions: [
+                cancel('word'),
+                sendParent(({ context }) => ({ type: 'said', by: context.n }), { delay: 40, id: 'word' }),
+              ],
             },
           },
         },
