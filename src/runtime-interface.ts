@@ -32,7 +32,7 @@ export interface Runtime extends History, Guards, ProjectDoors {
   readonly inspectorUrl: string | null
   /** Actors that wait for something only a person can give. */
   readonly parked: readonly Parked[]
-  /** What was given up on: mail that nobody took, actions whose attempts have all failed. */
+  /** What was given up on: mail that nobody took, actions and leaves whose attempts have all failed. */
   readonly deadLetters: DeadLetters
   /** Named actions that are owed: which there are, and what a person says of those in doubt. */
   readonly effects: Engine['effects']

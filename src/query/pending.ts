@@ -52,8 +52,11 @@ export type PendingEffect = {
   readonly key: string
   /** Name of the action, or of the leaf's logic. */
   readonly name: string
-  /** `asked`: a person has to say what becomes of it; a leaf is `running`, or is when a runtime has the log open. */
-  readonly phase: 'asked' | 'owed' | 'running' | 'started'
+  /**
+   * `asked`: a person has to say what becomes of it; a leaf is `running`, or is when a runtime has the log open, unless
+   * it was `given_up` and is a dead letter.
+   */
+  readonly phase: 'asked' | 'given_up' | 'owed' | 'running' | 'started'
   readonly failed: number
   readonly retry_at: string | null
   readonly reason: string | null
@@ -101,9 +104,10 @@ export async function readPending(log: QueryableLog, call: QueryCall = {}): Prom
   )
   const timers: OwedWork[] = []
   for await (const work of owedWork(log)) {
-    const { stream_id, key, src, failed, retry_at } = work
+    const { stream_id, key, src, failed, retry_at, dead_letter } = work
+    const phase = dead_letter === null ? 'running' : 'given_up'
     if (work.kind === 'timer') timers.push(work)
-    else effects.push({ stream_id, key, name: src ?? '', phase: 'running', failed, retry_at, reason: null })
+    else effects.push({ stream_id, key, name: src ?? '', phase, failed, retry_at, reason: null })
   }
   const mail: WaitingMail[] = []
   for await (const { to, from, event, cause } of waitingMail(log)) {

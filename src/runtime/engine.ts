@@ -339,7 +339,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     get parked() {
       return [...parked.values(), ...crashes.list(), ...effects.list().flatMap(parkedEffect)]
     },
-    deadLetters: createDeadLetters({ store, clock, effects, post }),
+    deadLetters: createDeadLetters({ store, clock, effects, post, useActor: useExisting }),
     effects,
     async spawn(machine, spawn) {
       const durable = registered(machine)

@@ -217,3 +217,179 @@ test('an observable that fails is subscribed again, and what it says goes on', a
   ).toEqual([1, 2])
   expect(actor.getSnapshot().status).toBe('active')
 })
+
+describe('a promise whose last failure nobody takes', () => {
+  const starts: string[] = []
+  let settle: ((how: 'succeed' | 'fail') => void) | undefined
+  const job = fromPromise<number, { name: string }>(({ input }) => {
+    starts.push(input.name)
+    return new Promise((succeed, reject) => {
+      settle = (how) => (how === 'succeed' ? succeed(7) : reject(new Error('no route')))
+    })
+  })
+  const worker = setup({
+    types: {
+      context: {} as { got: number; noted: number },
+      events: {} as { type: 'note' } | { type: 'leave' },
+    },
+    actors: { job },
+  }).createMachine({
+    id: 'worker',
+    context: { got: 0, noted: 0 },
+    initial: 'at work',
+    states: {
+      'at work': {
+        invoke: {
+          id: 'job',
+          src: 'job',
+          input: { name: 'job' },
+          onDone: { target: 'done', actions: assign({ got: ({ event }) => event.output }) },
+        },
+        on: { leave: 'idle' },
+      },
+      idle: {},
+      done: { type: 'final' },
+    },
+    on: { note: { actions: assign({ noted: ({ context }) => context.noted + 1 }) } },
+  })
+  const retries = { attempts: 2, delayMs: 100, jitter: 0 }
+  const registered = withPolicies(worker, { actors: { job: { retries } } })
+
+  async function givenUp() {
+    starts.length = 0
+    const clock = createTestClock()
+    const engine = await openEngine({ machines: [registered], clock })
+    const actor = await engine.spawn(worker, { id: 'w' })
+    settle?.('fail')
+    await clock.advance(100)
+    settle?.('fail')
+    await until(async () => (await engine.deadLetters()).length === 1, 'the dead letter')
+    const [letter] = await engine.deadLetters()
+    return { clock, engine, actor, letter: letter?.id ?? '' }
+  }
+
+  test('becomes a dead letter, and the actor goes on as if the promise were still at work', async () => {
+    const { engine, actor, letter } = await givenUp()
+    expect(await engine.deadLetters()).toMatchObject([
+      {
+        kind: 'leaf',
+        to: 'w',
+        from: 'w/job',
+        reason: 'no route',
+        event: { type: 'xstate.error.actor.job', error: { message: 'no route' } },
+      },
+    ])
+    expect(engine.errors).toMatchObject([{ code: 'EFFECT_FAILED', details: { dead_letter: letter } }])
+    expect(await eventsOf(engine.store, 'w~effects')).toMatchObject([
+      { event_type: 'leaf.failed', payload: { attempt: 1 } },
+      { event_type: 'leaf.given_up', payload: { attempt: 2, dead_letter: letter } },
+    ])
+    expect(await actor.send({ type: 'note' })).toMatchObject({ accepted: true })
+    expect(actor.getSnapshot()).toMatchObject({ status: 'active', value: 'at work', context: { noted: 1 } })
+    expect(engine.parked).toEqual([])
+  })
+
+  test('is started again by a person alone, over restarts, and then goes on as ever', async () => {
+    const { clock, engine, letter } = await givenUp()
+    const again = await reopen(engine, [registered])
+    await clock.advance(1_000_000)
+    expect(starts).toEqual(['job', 'job'])
+    expect(await again.deadLetters()).toMatchObject([{ id: letter, kind: 'leaf' }])
+    await again.deadLetters.retry(letter, { by: 'alice' })
+    expect(await again.deadLetters()).toEqual([])
+    expect(starts).toEqual(['job', 'job', 'job'])
+    expect((await eventsOf(again.store, 'w~dead')).at(-1)).toMatchObject({
+      event_type: 'runtime.dead_letter_retried',
+      source_agent: 'alice',
+    })
+    settle?.('succeed')
+    const actor = await again.get(worker, 'w')
+    await until(() => actor?.getSnapshot().status === 'done', 'the end')
+    expect(actor?.getSnapshot().context.got).toBe(7)
+    await expect(again.deadLetters.retry(letter)).rejects.toMatchObject({ code: 'DEAD_LETTER_UNKNOWN' })
+  })
+
+  test('has all its attempts again, and is a new dead letter if they fail', async () => {
+    const { clock, engine, letter } = await givenUp()
+    await engine.deadLetters.retry(letter)
+    settle?.('fail')
+    await clock.advance(100)
+    expect(starts).toHaveLength(4)
+    settle?.('fail')
+    await until(async () => (await engine.deadLetters()).length === 1, 'the next dead letter')
+    expect((await engine.deadLetters())[0]?.id).not.toBe(letter)
+  })
+
+  test('runs at the next opening if the process ends right after the retry is on disk', async () => {
+    const { engine, letter } = await givenUp()
+    await engine.deadLetters.retry(letter)
+    await reopen(engine, [registered])
+    expect(starts).toHaveLength(4)
+  })
+
+  test('is off the list when its machine has left the state that wanted it', async () => {
+    const { engine, actor } = await givenUp()
+    await actor.send({ type: 'leave' })
+    expect(await engine.deadLetters()).toEqual([])
+    const again = await reopen(engine, [registered])
+    expect(again.parked).toEqual([])
+    expect((await again.get(worker, 'w'))?.getSnapshot().value).toBe('idle')
+    expect(starts).toHaveLength(2)
+  })
+
+  test('is an error for its machine when a person discards it; a revived actor begins it again', async () => {
+    const { engine, actor, letter } = await givenUp()
+    await engine.deadLetters.discard(letter, { by: 'bob' })
+    expect(await engine.deadLetters()).toEqual([])
+    expect(actor.getSnapshot()).toMatchObject({ status: 'error', error: { message: 'no route' } })
+    expect(engine.parked).toMatchObject([{ id: 'w', code: 'ACTOR_FAILED' }])
+    const again = await reopen(engine, [registered])
+    await again.revive('w')
+    expect(starts).toHaveLength(3)
+    settle?.('succeed')
+    const same = await again.get(worker, 'w')
+    await until(() => same?.getSnapshot().status === 'done', 'the end')
+    expect(again.parked).toEqual([])
+  })
+
+  describe('in a child', () => {
+    async function underParent(onError?: { target: string }) {
+      const machine: AnyStateMachine = setup({ actors: { worker } }).createMachine({
+        id: 'parent',
+        initial: 'waiting',
+        states: {
+          waiting: { invoke: { id: 'child', src: 'worker', ...(onError && { onError }) } },
+          told: {},
+        },
+      })
+      const clock = createTestClock()
+      const policies = { actors: { worker: { actors: { job: { retries } } } } }
+      const engine = await openEngine({ machines: [withPolicies(machine, policies)], clock })
+      const actor = await engine.spawn(machine, { id: 'p' })
+      settle?.('fail')
+      await clock.advance(100)
+      settle?.('fail')
+      await rest()
+      return { engine, actor }
+    }
+
+    test('is told to the child, and through it to a parent that takes it', async () => {
+      const { engine, actor } = await underParent({ target: 'told' })
+      expect(actor.getSnapshot().value).toBe('told')
+      expect(await engine.deadLetters()).toEqual([])
+    })
+
+    test('becomes a dead letter where no parent takes it, and the question leaves no trace', async () => {
+      const { engine, actor } = await underParent()
+      const child = actor.getSnapshot().children['child']
+      expect(actor.getSnapshot()).toMatchObject({ status: 'active', value: 'waiting' })
+      expect(child?.getSnapshot()).toMatchObject({ status: 'active' })
+      const [letter] = await engine.deadLetters()
+      expect(letter).toMatchObject({ kind: 'leaf', to: child?.sessionId })
+      await engine.deadLetters.retry(letter?.id ?? '')
+      settle?.('succeed')
+      await until(async () => (await eventsOf(engine.store, 'p')).length === 2, 'the end of the child')
+      expect(actor.getSnapshot().status).toBe('active')
+    })
+  })
+})

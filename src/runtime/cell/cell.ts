@@ -13,26 +13,21 @@ import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate'
 import type { RecordedEvent } from '../../../eventstore/event.ts'
 import type { RecordedRef } from '../fold/actor-refs.ts'
 import { Alarms } from './alarms.ts'
-import {
-  canonicalExternal,
-  canonicalMail,
-  canonicalOutcome,
-  CHILD_FIELD,
-  type CanonicalEvent,
-} from '../fold/canonical.ts'
+import { canonicalExternal, canonicalMail, canonicalOutcome, type CanonicalEvent } from '../fold/canonical.ts'
 import type { CellHost } from './cell-host.ts'
 import { actionFailed, actorFailed, diverged, stateless, stoppedByParent } from './cell-errors.ts'
+import { CellLeaves } from './cell-leaves.ts'
 import { CellSelf } from './cell-self.ts'
-import type { CellState, ChildRecord, Effect, TimerRecord } from '../fold/cell-state.ts'
+import type { CellState, Effect, TimerRecord } from '../fold/cell-state.ts'
 import type { DurableMachine } from '../fold/durable-machine.ts'
 import { createFolder, type Folder } from '../fold/fold.ts'
 import { REVIVE } from '../fold/fold-supervision.ts'
 import { logicOf } from './leaf.ts'
-import { Leaves } from './leaves.ts'
+import type { Exhumed } from '../delivery/dead-letters.ts'
 import { STOP, type Mail } from '../delivery/mail.ts'
 import type { Mailbox, Offer } from '../family/mailbox.ts'
-import { compareOwed, triedEntry, type Tried } from '../recovery/owed.ts'
-import { intended, leafFailed } from '../effects/owed-effect.ts'
+import { compareOwed } from '../recovery/owed.ts'
+import { intended } from '../effects/owed-effect.ts'
 import { Replayer } from '../fold/replay.ts'
 import type { Answer, Receipt, SendOptions } from './receipt.ts'
 import { isDurable } from '../fold/remote-ref.ts'
@@ -49,6 +44,8 @@ export type Kin = {
   decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt>
   /** The same for one who waits already. */
   offer(cell: Cell, canonical: CanonicalEvent, what: Offer): void
+  /** Whether the event would end the root of the family in error; nothing is decided by the question. */
+  wouldEnd(cell: Cell, canonical: CanonicalEvent): boolean
   /** Sends by hand, from an action; at most once. */
   post(from: Cell, to: string, event: AnyEventObject): void
   lookUp(systemId: string): RecordedRef | undefined
@@ -73,13 +70,12 @@ export class Cell implements Member {
   successor: Cell | undefined
   /** What waits for it from outside; made with the first event. */
   mailbox: Mailbox | undefined
+  /** Made with the first one: most actors at rest have none. */
+  leaves: CellLeaves | undefined
   readonly #kin: Kin
-  // Made when the first one is needed: most actors at rest have neither.
-  #leaves: Leaves | undefined
+  // As these are.
   #alarms: Alarms | undefined
   #published: CellState | undefined
-  /** Leaves that had failed before this cell was woken. */
-  #tried: ReadonlyMap<string, Tried> | undefined
   #closed = false
 
   constructor(id: string, machine: DurableMachine, kin: Kin) {
@@ -143,7 +139,7 @@ export class Cell implements Member {
     this.correlationId = correlationId ?? ''
     this.lastTime = last === undefined ? (kept?.time ?? 0) : Date.parse(last.timestamp)
     this.kept = from
-    if (owed.tried.size > 0) this.#tried = owed.tried
+    if (owed.tried.size > 0) this.leaves = new CellLeaves(this, this.#kin.host, owed.tried)
     this.decided = owed.state
     this.#published = owed.state
     return 'folded'
@@ -152,7 +148,7 @@ export class Cell implements Member {
   /** Whether nothing keeps it in memory: no leaf that runs, nothing in its mailbox, nobody who watches. */
   get canRest(): boolean {
     if ((this.mailbox?.waiting ?? 0) > 0) return false
-    return (this.#leaves?.size ?? 0) === 0 && this.#kin.host.audience(this.id) === undefined
+    return this.leaves?.isIdle !== false && this.#kin.host.audience(this.id) === undefined
   }
 
   /** Whether it is known, from the disk or by what was decided. */
@@ -175,10 +171,7 @@ export class Cell implements Member {
     const audience = this.#kin.host.audience(this.id)
     if (audience !== undefined && audience.seen !== state.version) this.#announce(state)
     for (const child of state.children.values()) {
-      if (child.durable) continue
-      const tried = this.#tried?.get(child.key)
-      if (tried === undefined) this.#useLeaves().start(child, { again: true })
-      else this.#useLeaves().startLater(child, tried)
+      if (!child.durable) this.#useLeaves().resume(child)
     }
   }
 
@@ -245,7 +238,7 @@ export class Cell implements Member {
   release(): void {
     this.#closed = true
     this.#alarms?.clear()
-    this.#leaves?.stopAll()
+    this.leaves?.stopAll()
   }
 
   /** Shows a state that has come to disk, and does what goes with it. */
@@ -287,7 +280,7 @@ export class Cell implements Member {
         if (!effect.child.durable) this.#useLeaves().start(effect.child)
         break
       case 'stop':
-        this.#leaves?.stop(effect.child.key)
+        this.leaves?.stop(effect.child.key)
         break
       case 'schedule':
         this.arm(effect.timer)
@@ -296,7 +289,7 @@ export class Cell implements Member {
         this.#alarms?.cancel(effect.timerKey)
         break
       case 'send':
-        this.#leaves?.send(effect.childKey, effect.event)
+        this.leaves?.send(effect.childKey, effect.event)
         break
       case 'deliver':
         break
@@ -331,36 +324,22 @@ export class Cell implements Member {
     }
   }
 
-  #hear(child: ChildRecord, event: AnyEventObject, last: boolean): void {
-    // That it is the last word of this very incarnation is for the fold to judge; the rest is heard while it runs.
-    if (this.#closed) return
-    const outcome = last ? { ...event, [CHILD_FIELD]: child.key } : event
-    this.#decideQuietly(outcome, { source: `${this.id}/${child.id}`, causationId: child.cause })
+  /** Has a leaf that was given up run again; `false` if there is none of that key any more. */
+  async retryLeaf(key: string, exhumed: Exhumed): Promise<boolean> {
+    return (await this.leaves?.retry(key, exhumed)) ?? false
   }
 
-  /** Decided later than what ends the child, it would bring back what is no longer owed. */
-  #noteFailure(child: ChildRecord, tried: Tried, error: unknown): boolean {
-    if (this.#closed || this.decided?.children.has(child.key) !== true) return false
-    const { store, clock } = this.#kin.host
-    const at = { streamId: this.id, correlationId: this.correlationId, time: clock.now() }
-    const appends = [leafFailed(at, child, { ...tried, error })]
-    store
-      .appendBatch({ appends, entries: [triedEntry(this.id, child, tried)] })
-      .catch((failed: unknown) => this.#kin.host.onError(failed))
-    return true
+  /** Lets the machine hear how a leaf that was given up has failed, if it still wants it. */
+  async failLeaf(key: string, event: AnyEventObject, source: string): Promise<void> {
+    if (this.leaves?.isGivenUp(key) === true) await this.#urgently({ event, normalized: [] }, { source })
   }
 
-  #useLeaves(): Leaves {
-    this.#leaves ??= new Leaves({
-      machine: this.machine,
-      clock: this.#kin.host.clock,
-      random: this.#kin.host.random,
-      noteFailure: (child, tried, error) => this.#noteFailure(child, tried, error),
-      onError: (error) => this.#kin.host.onError(error),
-      log: (...values) => this.#kin.host.log(...values),
-      deliver: (child, event, last) => this.#hear(child, event, last),
-    })
-    return this.#leaves
+  wouldEnd(canonical: CanonicalEvent): boolean {
+    return this.#kin.wouldEnd(this, canonical)
+  }
+
+  #useLeaves(): CellLeaves {
+    return (this.leaves ??= new CellLeaves(this, this.#kin.host))
   }
 
   #ring(timer: TimerRecord): void {
@@ -368,7 +347,7 @@ export class Cell implements Member {
     const event = firedEvent(timer)
     // An event that asks for its moment (`at: ''`) is told: a machine has no clock of its own.
     if (event['at'] === '') event['at'] = new Date(this.#kin.host.clock.now()).toISOString()
-    this.#decideQuietly(event, { source: 'timer', causationId: timer.cause })
+    this.decideQuietly(event, { source: 'timer', causationId: timer.cause })
   }
 
   /** Sends by hand, from an action. */
@@ -377,13 +356,14 @@ export class Cell implements Member {
     if (this.#published === undefined) return
     for (const child of this.#published.children.values()) {
       if (child.ref !== target || child.durable) continue
-      this.#leaves?.send(child.key, event)
+      this.leaves?.send(child.key, event)
       return
     }
     if (isDurable(target)) this.#kin.post(this, target.sessionId, event)
   }
 
-  #decideQuietly(event: AnyEventObject, options: SendOptions): void {
+  /** Decides what nobody waits for. */
+  decideQuietly(event: AnyEventObject, options: SendOptions): void {
     const sent = (async () => this.#kin.decide(this, canonicalMail(event), options))()
     sent.catch((error) => this.#kin.host.onError(error))
   }

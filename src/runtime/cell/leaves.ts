@@ -5,7 +5,7 @@
  * Never: decides whether one should run, or keeps one that has come to its end.
  *
  * I1. An incarnation runs at most once at a time in a process.
- * I2. The machine hears of a failure when no attempt is left.
+ * I2. The machine hears of a failure when no attempt is left; if it declared attempts, its cell sees to that.
  */
 import type { AnyEventObject } from 'xstate'
 import { setAlarm } from '../alarm.ts'
@@ -23,6 +23,8 @@ export type LeavesHost = Omit<LeafHost, 'again' | 'deliver'> & {
   deliver(child: ChildRecord, event: AnyEventObject, last: boolean): void
   /** It has failed and is tried again; false if nobody wants that any more. */
   noteFailure(child: ChildRecord, tried: Tried, error: unknown): boolean
+  /** All its attempts have failed, the last one with this event. */
+  giveUp(child: ChildRecord, event: AnyEventObject, failed: number): void
 }
 
 /** `again`: after a restart, or a failure. */
@@ -77,7 +79,7 @@ export class Leaves {
   }
 
   /** Starts one that has failed before a restart, when its time has come. */
-  startLater(child: ChildRecord, { failed, retryAt }: Tried): void {
+  startLater(child: ChildRecord, { failed, retryAt }: Pick<Tried, 'failed' | 'retryAt'>): void {
     this.#after(child.key, retryAt - this.#host.clock.now(), () => this.start(child, { again: true, failed }))
   }
 
@@ -117,7 +119,8 @@ export class Leaves {
       if (this.#host.noteFailure(child, tried, event['error'])) this.startLater(child, tried)
       return
     }
-    this.#host.deliver(child, event, true)
+    if (retries === undefined) this.#host.deliver(child, event, true)
+    else this.#host.giveUp(child, event, failed)
   }
 
   #after(key: string, ms: number, then: () => void): void {

@@ -10,6 +10,7 @@ import type { EventStore } from '../../../eventstore/event-store.ts'
 import type { Clock } from '../clock.ts'
 import {
   exhume,
+  type Exhumed,
   findDeadLetter,
   listDeadLetters,
   type FoundDeadLetter,
@@ -21,27 +22,40 @@ import { keepMail, type KeptMail } from './outbox.ts'
 import { RuntimeError } from '../runtime-error.ts'
 
 export interface DeadLetters {
-  /** What was given up on, the oldest first: mail that nobody took, actions whose attempts have all failed. */
+  /** What was given up on, the oldest first: mail that nobody took, actions and leaves whose attempts all failed. */
   (): Promise<readonly RecordedDeadLetter[]>
   /**
-   * Sends the mail again, or has the action tried again from the beginning; it is listed no longer. If that fails as
-   * well, there is a new dead letter.
+   * Sends the mail again, or has the action or the leaf tried again from the beginning; it is listed no longer. If that
+   * fails as well, there is a new dead letter.
    *
    * @throws RuntimeError `DEAD_LETTER_UNKNOWN`
    */
   retry(id: string, options?: { readonly by?: string }): Promise<void>
-  /** Lists it no longer; the log keeps it. @throws RuntimeError `DEAD_LETTER_UNKNOWN` */
+  /**
+   * Lists it no longer; the log keeps it. Of a leaf its machine hears now: as in XState, it ends in error if nobody takes
+   * that.
+   *
+   * @throws RuntimeError `DEAD_LETTER_UNKNOWN`
+   */
   discard(id: string, options?: { readonly by?: string }): Promise<void>
+}
+
+/** Whose machine started a leaf. */
+type LeafOwner = {
+  retryLeaf(key: string, exhumed: Exhumed): Promise<boolean>
+  failLeaf(key: string, event: AnyEventObject, source: string): Promise<void>
 }
 
 export type DeskHost = {
   readonly store: EventStore
   readonly clock: Clock
   readonly effects: Effects
+  /** Hands an actor to `take`, woken if need be. @throws RuntimeError `ACTOR_NOT_FOUND`, and what waking throws */
+  readonly useActor: <T>(id: string, take: (cell: LeafOwner) => Promise<T>) => Promise<T>
   readonly post: { begin(key: string): void; end(key: string): void; deliver(mail: KeptMail): void }
 }
 
-export function createDeadLetters({ store, clock, effects, post }: DeskHost): DeadLetters {
+export function createDeadLetters({ store, clock, effects, post, useActor }: DeskHost): DeadLetters {
   const inHand = new Set<string>()
   const take = async (id: string, deal: (letter: FoundDeadLetter) => Promise<void>): Promise<void> => {
     if (inHand.has(id)) throw unknown(id)
@@ -71,13 +85,19 @@ export function createDeadLetters({ store, clock, effects, post }: DeskHost): De
   }
   return Object.assign(() => listDeadLetters(store), {
     retry: (id: string, { by = 'a person' } = {}) =>
-      take(id, (letter) =>
-        letter.effect === undefined
-          ? resend(letter, by)
-          : effects.revive(letter.effect, exhume(letter, { type: 'retried', by, time: clock.now() })),
-      ),
+      take(id, async (letter) => {
+        const { effect, leaf, to } = letter
+        const exhumed = exhume(letter, { type: 'retried', by, time: clock.now() })
+        if (effect !== undefined) return effects.revive(effect, exhumed)
+        if (leaf === undefined) return resend(letter, by)
+        if (!(await useActor(to, (cell) => cell.retryLeaf(leaf.key, exhumed)))) throw unknown(id)
+      }),
     discard: (id: string, { by = 'a person' } = {}) =>
       take(id, async (letter) => {
+        const { leaf, to, event } = letter
+        // What its machine makes of that takes it off the list.
+        if (leaf !== undefined)
+          await useActor(to, (cell) => cell.failLeaf(leaf.key, event as AnyEventObject, by))
         const { append, entry } = exhume(letter, { type: 'discarded', by, time: clock.now() })
         await store.appendBatch({ appends: [append], entries: [entry] })
       }),

@@ -5,6 +5,7 @@ import type { Entry, EventStore, StreamAppend } from '../../../eventstore/event-
 import type { NewEvent } from '../../../eventstore/event.ts'
 import { withAddresses } from '../fold/actor-refs.ts'
 import { canonicalMail, isRecordableName } from '../fold/canonical.ts'
+import type { ChildRecord } from '../fold/cell-state.ts'
 import type { DeadLetter } from './mail.ts'
 import type { OwedEffect } from '../effects/owed-effect.ts'
 
@@ -16,12 +17,12 @@ const DEAD = 'dead/'
 /** A dead letter as it is listed. */
 export type RecordedDeadLetter = {
   readonly id: string
-  /** Mail that nobody took, or an action whose attempts have all failed. */
-  readonly kind: 'mail' | 'effect'
-  /** The actor that mail was sent to; the one that owed the action. */
+  /** Mail that nobody took; an action, or a leaf of a machine, whose attempts have all failed. */
+  readonly kind: 'mail' | 'effect' | 'leaf'
+  /** The actor that mail was sent to; the one that owed the action, or started the leaf. */
   readonly to: string
   readonly from: string
-  /** The event that was sent; `{ type: <action>, params }`. */
+  /** The event that was sent; `{ type: <action>, params }`; the one with which the leaf failed. */
   readonly event: unknown
   readonly reason: string
   /** ISO 8601, UTC. */
@@ -31,6 +32,8 @@ export type RecordedDeadLetter = {
 type Stored = Omit<RecordedDeadLetter, 'id' | 'kind'> & {
   readonly cause?: string | null
   readonly effect?: OwedEffect
+  /** Which incarnation of a leaf, and by what logic. */
+  readonly leaf?: { readonly key: string; readonly src: string }
 }
 
 /** What is needed to try a dead letter again. */
@@ -54,10 +57,26 @@ export function buryEffect(owed: OwedEffect, { reason, time }: { reason: string;
   return bury({ to: stream_id, from: stream_id, event, reason, at, cause, effect: owed })
 }
 
+/** `event`: what its machine would have heard, as data. */
+export function buryLeaf(
+  { key, id, src, cause }: ChildRecord,
+  letter: { readonly to: string; readonly event: unknown; readonly reason: string; readonly time: number },
+): Burial {
+  const { to, event, reason, time } = letter
+  const at = new Date(time).toISOString()
+  return bury({ to, from: `${to}/${id}`, event, reason, at, cause, leaf: { key, src } })
+}
+
+/** Takes a dead letter off the list without a word. */
+export function unlisted(id: string): Entry {
+  return { key: `${DEAD}${id}`, value: undefined }
+}
+
 function bury(stored: Stored): Burial {
   const id = uuidv7()
-  const { to, from, event, reason, at, cause = null, effect } = stored
-  const payload = { id, to, from, event, reason, ...(effect !== undefined && { key: effect.key }) }
+  const { to, from, event, reason, at, cause = null, effect, leaf } = stored
+  const key = effect?.key ?? leaf?.key
+  const payload = { id, to, from, event, reason, ...(key !== undefined && { key }) }
   return {
     id,
     append: tell(to, { type: 'dead_letter', payload, at, from, cause }),
@@ -65,11 +84,14 @@ function bury(stored: Stored): Burial {
   }
 }
 
+/** What becomes of a dead letter, on its way to the disk: it is listed no longer. */
+export type Exhumed = { readonly append: StreamAppend; readonly entry: Entry }
+
 /** What becomes of a dead letter after that; it is listed no longer. */
 export function exhume(
   { id, to, from }: FoundDeadLetter,
   { type, by, time }: { readonly type: 'retried' | 'discarded'; readonly by: string; readonly time: number },
-): { readonly append: StreamAppend; readonly entry: { readonly key: string; readonly value: undefined } } {
+): Exhumed {
   const at = new Date(time).toISOString()
   const append = tell(to, {
     type: `dead_letter_${type}`,
@@ -78,7 +100,7 @@ export function exhume(
     from: by,
     cause: null,
   })
-  return { append, entry: { key: `${DEAD}${id}`, value: undefined } }
+  return { append, entry: unlisted(id) }
 }
 
 function tell(
@@ -105,8 +127,8 @@ function tell(
 export async function listDeadLetters(store: Pick<EventStore, 'entries'>): Promise<RecordedDeadLetter[]> {
   const letters: RecordedDeadLetter[] = []
   for await (const { key, value } of store.entries(DEAD)) {
-    const { to, from, event, reason, at, effect } = value as Stored
-    const kind = effect === undefined ? 'mail' : 'effect'
+    const { to, from, event, reason, at, effect, leaf } = value as Stored
+    const kind = effect !== undefined ? 'effect' : leaf !== undefined ? 'leaf' : 'mail'
     letters.push({ id: key.slice(DEAD.length), kind, to, from, event, reason, at })
   }
   return letters

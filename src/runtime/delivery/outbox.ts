@@ -14,6 +14,14 @@ const LONGEST_SENDER = 32
 
 export type KeptMail = Mail & { readonly key: string }
 
+/** Who sees to the mail of all families. */
+export type Post = {
+  isUnderWay(key: string): boolean
+  begin(key: string): void
+  end(key: string): void
+  deliver(mail: KeptMail): void
+}
+
 type Value = {
   readonly root: string
   readonly to: string

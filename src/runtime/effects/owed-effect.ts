@@ -8,10 +8,9 @@ import type { Entry, EventStore, StreamAppend } from '../../../eventstore/event-
 import type { JsonValue, NewEvent } from '../../../eventstore/event.ts'
 import { copyAsJson } from '../../../eventstore/payload.ts'
 import { withAddresses } from '../fold/actor-refs.ts'
-import type { ChildRecord, RawAction } from '../fold/cell-state.ts'
+import type { RawAction } from '../fold/cell-state.ts'
 import { rootOf } from '../fold/child-address.ts'
 import type { DurableMachine } from '../fold/durable-machine.ts'
-import { textOf } from '../runtime-error.ts'
 import type { Act, Part } from '../family/turn.ts'
 
 /** Ends the name of every stream that tells of effects; no actor's id may end like that. */
@@ -131,25 +130,6 @@ export function effectEvent(
     causation_id: cause,
   }
   return { stream_id: `${stream_id}${EFFECTS_SUFFIX}`, events: [event], expectedVersion: 'any' }
-}
-
-/** That a leaf has failed and is tried again, in the same stream. */
-export function leafFailed(
-  at: { readonly streamId: string; readonly correlationId: string; readonly time: number },
-  { key, id, src, cause }: ChildRecord,
-  { failed, retryAt, error }: { readonly failed: number; readonly retryAt: number; readonly error: unknown },
-): StreamAppend {
-  const reason = textOf(error)
-  const retry_at = new Date(retryAt).toISOString()
-  const event: NewEvent = {
-    event_type: 'leaf.failed',
-    payload: { key, id, src, attempt: failed, reason, retry_at },
-    timestamp: new Date(at.time).toISOString(),
-    source_agent: `${at.streamId}/${id}`,
-    correlation_id: at.correlationId,
-    causation_id: cause,
-  }
-  return { stream_id: `${at.streamId}${EFFECTS_SUFFIX}`, events: [event], expectedVersion: 'any' }
 }
 
 /** All that is owed, or what one family owes; in the order in which it was intended. */

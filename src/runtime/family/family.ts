@@ -30,11 +30,12 @@ import { Flights, type Flight } from './flights.ts'
 import { bySystemId, ownerOfLeaf } from './kin-search.ts'
 import type { Mail } from '../delivery/mail.ts'
 import type { Offer } from './mailbox.ts'
-import { keepMail, mailFor, type KeptMail } from '../delivery/outbox.ts'
+import { keepMail, mailFor, type KeptMail, type Post } from '../delivery/outbox.ts'
 import { intentRecords } from '../effects/owed-effect.ts'
 import type { Receipt, SendOptions } from '../cell/receipt.ts'
 import { answerRefused } from '../cell/refused.ts'
 import { Sender } from './sender.ts'
+import { endsRoot } from './trial.ts'
 import { recordsOf, type Member } from './turn.ts'
 
 /** What a family needs from the engine around it. */
@@ -46,14 +47,6 @@ export type FamilyHost = CellHost & {
   forward(root: string, take: (family: Family) => void): void
   /** A turn has landed, and none is under way. */
   onIdle(): void
-}
-
-/** Who sees to the mail of all families. */
-export type Post = {
-  isUnderWay(key: string): boolean
-  begin(key: string): void
-  end(key: string): void
-  deliver(mail: KeptMail): void
 }
 
 export class Family implements Kin, Kinship {
@@ -210,6 +203,11 @@ export class Family implements Kin, Kinship {
       (receipt) => answer.give(receipt),
       (error: unknown) => answer.fail(error),
     )
+  }
+
+  wouldEnd(cell: Cell, canonical: CanonicalEvent): boolean {
+    const cascade = this.#cascade()
+    return this.#taking(cascade, () => endsRoot(cascade, [...this.members()], { cell, canonical }))
   }
 
   post(from: Cell, to: string, event: AnyEventObject): void {

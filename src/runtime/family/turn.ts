@@ -27,6 +27,8 @@ export interface Member {
   crashes: number[] | undefined
   /** The version of its latest snapshot. */
   kept: number
+  /** Its leaves; with what takes those off the list that were given up and are not wanted any more. */
+  readonly leaves: { dropped(after: CellState): Entry[] } | undefined
   publish(act: Act): void
 }
 
@@ -95,6 +97,8 @@ export function recordsOf({ cell, before, steps }: Part, time: number, entries: 
   if (before === undefined && machine.isIndexed) entries.push(actorEntry(machine.name, id))
   const crash = after && crashEntry(id, before, after)
   if (crash !== undefined) entries.push(crash)
-  if (after !== undefined && owesAnything(before, after)) entries.push(...owedEntries(id, before, after))
+  if (after !== undefined && owesAnything(before, after)) {
+    entries.push(...owedEntries(id, before, after), ...(cell.leaves?.dropped(after) ?? []))
+  }
   return { stream_id: id, events, expectedVersion: before?.version ?? 'no_stream' }
 }

@@ -201,6 +201,7 @@ function tellOfChild(state: CellState, event: AnyEventObject, ended: ChildRecord
 }
 
 const SNAPSHOT = 'xstate.snapshot.'
+const CHILD_ERROR = 'xstate.error.actor.'
 
 const ENDED: Readonly<Record<string, string>> = {
   done: 'done',
@@ -232,14 +233,16 @@ function accept(at: FoldContext, before: CellState, { envelope, taken }: Took): 
     ended,
     thrown,
   }
-  const settled = kept(before, counted(before, step), taken)
+  const settled = kept(before, counted(before, step), { envelope, taken })
   return reads === undefined ? settled : { ...settled, reads }
 }
 
-/** A crashed actor can be revived from the state before its last event. */
-function kept(before: CellState, settled: Accepted, { fired, ended }: Taken): Accepted {
+/** A crashed actor can be revived from the state before its last event; a child that failed then begins anew. */
+function kept(before: CellState, settled: Accepted, { envelope, taken }: Took): Accepted {
   if (settled.state.snapshot.status !== 'error' || before.version === 0) return settled
-  return { ...settled, state: { ...settled.state, before: passedOver(before, fired, ended) } }
+  const { fired, ended } = taken
+  const done = envelope.event.type.startsWith(CHILD_ERROR) ? undefined : ended
+  return { ...settled, state: { ...settled.state, before: passedOver(before, fired, done) } }
 }
 
 function counted(before: CellState, step: Step): Accepted {
@@ -270,7 +273,7 @@ function failed(snapshot: AnyMachineSnapshot, error: unknown): AnyMachineSnapsho
 
 /** A child's error was an `Error` and is a record on disk; the machine sees an `Error` again, live and in a replay. */
 function withError(event: AnyEventObject): AnyEventObject {
-  if (!event.type.startsWith('xstate.error.actor.')) return event
+  if (!event.type.startsWith(CHILD_ERROR)) return event
   const { error } = event as { error?: { name?: unknown; message?: unknown; stack?: unknown } | null }
   if (typeof error?.message !== 'string' || typeof error.stack !== 'string') return event
   const { message, ...rest } = error

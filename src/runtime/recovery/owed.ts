@@ -13,15 +13,30 @@ type OwedValue = {
   /** Of a leaf that has failed and is tried again. */
   readonly failed?: number
   readonly retry_at?: string
+  /** Of one that was given up: the dead letter that says so. */
+  readonly dead_letter?: string
 }
 
-/** How often a leaf has failed, and when it is tried again, in ms since the epoch. */
-export type Tried = { readonly failed: number; readonly retryAt: number }
+/** How often a leaf has failed, and when it is tried again, in ms since the epoch; or the dead letter that it became. */
+export type Tried = { readonly failed: number; readonly retryAt: number; readonly letter?: string }
 
 /** The entry of a leaf that has failed: it is owed still, and not before then. */
-export function triedEntry(streamId: string, { key, src }: ChildRecord, { failed, retryAt }: Tried): Entry {
-  const retry_at = new Date(retryAt).toISOString()
-  return { key: entryKey(streamId, 'leaf', key), value: { stream_id: streamId, src, failed, retry_at } }
+export function triedEntry(streamId: string, child: ChildRecord, { failed, retryAt }: Tried): Entry {
+  return leafEntry(streamId, child, { failed, retry_at: new Date(retryAt).toISOString() })
+}
+
+/** The entry of a leaf that was given up: it is owed, and runs when a person wants it to. */
+export function givenUpEntry(
+  streamId: string,
+  child: ChildRecord,
+  { failed, letter }: { readonly failed: number; readonly letter: string },
+): Entry {
+  return leafEntry(streamId, child, { failed, dead_letter: letter })
+}
+
+/** The entry of a leaf that is under way; `more`: what there is to say about its attempts. */
+export function leafEntry(streamId: string, { key, src }: ChildRecord, more: Partial<OwedValue> = {}): Entry {
+  return { key: entryKey(streamId, 'leaf', key), value: { stream_id: streamId, src, ...more } }
 }
 
 /** The entries that take the disk from what was owed before an event to what is owed after it. */
@@ -74,6 +89,8 @@ export type OwedWork = {
   /** How often a leaf has failed, and when it is tried again: ISO 8601. */
   readonly failed: number
   readonly retry_at: string | null
+  /** The dead letter of a leaf that was given up: it does not run. */
+  readonly dead_letter: string | null
 }
 
 /** All that is owed, found without folding anything. */
@@ -81,7 +98,8 @@ export async function* owedWork(
   store: Pick<EventStore, 'entries'>,
 ): AsyncGenerator<OwedWork, void, undefined> {
   for await (const { key, value } of store.entries(OWED)) {
-    const { stream_id, due_at = null, src = null, failed = 0, retry_at = null } = value as OwedValue
+    const owed = value as OwedValue
+    const { stream_id, due_at = null, src = null, failed = 0, retry_at = null, dead_letter = null } = owed
     const [kind, ...place] = key.slice(OWED.length + stream_id.length + 1).split('/')
     const name = `${stream_id}:${place.join('/')}`
     yield {
@@ -92,6 +110,7 @@ export async function* owedWork(
       due_at,
       failed,
       retry_at,
+      dead_letter,
     }
   }
 }
@@ -136,8 +155,9 @@ export async function compareOwed(
   }
   const tried = new Map<string, Tried>()
   for (const { key } of leaves) {
-    const { failed, retry_at } = onDisk.get(entryKey(streamId, 'leaf', key)) ?? {}
-    if (failed !== undefined) tried.set(key, { failed, retryAt: Date.parse(retry_at ?? '') })
+    const { failed, retry_at, dead_letter: letter } = onDisk.get(entryKey(streamId, 'leaf', key)) ?? {}
+    if (failed === undefined) continue
+    tried.set(key, { failed, retryAt: Date.parse(retry_at ?? ''), ...(letter !== undefined && { letter }) })
   }
   return { kind: 'agrees', state: timers.size === 0 ? state : { ...state, timers }, tried }
 }
