@@ -4,6 +4,7 @@ import { fromPromise, type AnyActorLogic, type AnyStateMachine } from 'xstate'
 import { EventLog } from '../../../eventstore/event-log.ts'
 import { checkAtOpen } from '../../../eventstore/open-check.ts'
 import { createEngine, type Engine } from '../../../src/runtime/engine.ts'
+import { asRegistered, type MachineWithPolicies } from '../../../src/runtime/policies.ts'
 import type { TestClock } from '../../../src/testing/test-clock.ts'
 import type { FaultyStorage } from '../../eventstore/faulty-storage.ts'
 
@@ -17,11 +18,11 @@ export class Ledger {
   }
 }
 
-export type Machines = (life: Life) => Readonly<Record<string, AnyStateMachine>>
+export type Machines = (life: Life) => Readonly<Record<string, AnyStateMachine | MachineWithPolicies>>
 
 export class Life {
   readonly storage: FaultyStorage
-  readonly machines: Readonly<Record<string, AnyStateMachine>>
+  readonly machines: Readonly<Record<string, AnyStateMachine | MachineWithPolicies>>
   readonly errors: unknown[] = []
   readonly #ledger: Ledger
   #log: EventLog | undefined
@@ -48,7 +49,7 @@ export class Life {
   machine(name: string): AnyStateMachine {
     const machine = this.machines[name]
     if (machine === undefined) throw new Error(`no machine ${name}`)
-    return machine
+    return asRegistered(machine).machine
   }
 
   /** A piece of work that takes a few turns, counted in the ledger; it goes no further than its process does. */

@@ -8,7 +8,9 @@ import {
   stopChild,
   type AnyActorRef,
   type AnyEventObject,
+  type AnyStateMachine,
 } from 'xstate'
+import { withPolicies } from '../../../src/runtime/policies.ts'
 import type { Life, Machines } from './life.ts'
 
 export type Scenario = {
@@ -21,6 +23,8 @@ export type Scenario = {
   readonly act: (life: Life) => Promise<'more' | 'over' | 'restart'>
   /** How often each step begins when nothing goes wrong. */
   readonly steps: Readonly<Record<string, number>>
+  /** Whether an actor may have to wait for its client between two things that it does. */
+  readonly parks?: boolean
   /** How often the client closes the engine in the middle of a step. */
   readonly restarts?: number
 }
@@ -365,6 +369,69 @@ const closing: Scenario = {
   },
 }
 
+async function countOf(life: Life, id: string, type: string): Promise<number> {
+  let count = 0
+  for await (const { event_type } of life.log.readStream(id)) if (event_type === type) count += 1
+  return count
+}
+
+const supervised: Scenario = {
+  name: 'children that crash and are restarted, alone and together, until one escalates and its root is revived',
+  steps: {},
+  parks: true,
+  machines: () => {
+    const worker = setup({ types }).createMachine({
+      id: 'worker',
+      context: { n: 0 },
+      on: {
+        work: { actions: [count, sendParent({ type: 'worked' })] },
+        crash: {
+          actions: assign(() => {
+            throw new Error('broke')
+          }),
+        },
+      },
+    })
+    const team = (id: string): AnyStateMachine =>
+      setup({ types, actors: { worker } }).createMachine({
+        id,
+        context: { n: 0 },
+        initial: 'at work',
+        invoke: [
+          { src: 'worker', id: 'a' },
+          { src: 'worker', id: 'b' },
+        ],
+        states: { 'at work': { on: { end: 'over' } }, over: {} },
+        on: {
+          worked: { actions: count },
+          crash: { actions: [sendTo('b', { type: 'work' }), sendTo('a', { type: 'crash' })] },
+        },
+      })
+    const budget = { max: 2, withinMs: 1e9 }
+    const actors = { worker: { onCrash: 'restart' as const, budget } }
+    return {
+      alone: withPolicies(team('alone'), { actors }),
+      together: withPolicies(team('together'), { actors, strategy: 'all-for-one' }),
+    }
+  },
+  async act(life) {
+    let over = 0
+    for (const name of ['alone', 'together']) {
+      const id = `${name}-1`
+      const state = await see(life, name, id)
+      const [restarted, revived] = [
+        await countOf(life, id, 'xstate.restart'),
+        await countOf(life, id, 'xstate.revive'),
+      ]
+      if (state === 'over') over += 1
+      else if (life.engine.parked.some((parked) => parked.id === id)) await life.engine.revive(id)
+      else if (restarted < 2 || revived === 0) await life.engine.send(id, { type: 'crash' })
+      else await life.engine.send(id, { type: 'end' })
+    }
+    return over === 2 ? 'over' : 'more'
+  },
+}
+
 export const scenarios: readonly Scenario[] = [
   promises,
   timers,
@@ -374,4 +441,5 @@ export const scenarios: readonly Scenario[] = [
   refusals,
   forks,
   closing,
+  supervised,
 ]
