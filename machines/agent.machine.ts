@@ -1,79 +1,23 @@
 /** A background agent's run: queued, at work through recorded steps, ended with an outcome. Opens in Stately's editor as it stands. */
-import { assign, cancel, enqueueActions, fromCallback, setup } from 'xstate'
+import { assign, enqueueActions, fromCallback, setup } from 'xstate'
+import { newRun, type AgentContext, type AgentInput, type ErrorRecord, type StepRef } from './agent-record.ts'
+import { held, isNews, mayRun, waitsAfter, type RunWait } from './run-deadline.ts'
 import {
   isClaimable,
   isNewHandoff,
   isPermitted,
   isPermittedToStop,
   isUnsent,
-  newSessionRecord,
   remember,
   type Judged,
   type SessionArchived,
   type SessionFact,
-  type SessionInput,
   type SessionPaused,
-  type SessionRecord,
   type SessionResumed,
 } from './session-record.ts'
 import { isNewlyHigh, isUnbooked, isUncontinued } from './session-work.ts'
 
-/** An error as it is recorded. */
-export type ErrorRecord = {
-  readonly name: string
-  readonly message: string
-  readonly code?: string
-  readonly details?: Readonly<Record<string, unknown>>
-}
-
-/** Which durable call of a handler: `kind:name:ordinal`, and its place in the order of calls. */
-export type StepRef = {
-  readonly key: string
-  readonly kind: string
-  readonly name: string
-  readonly ordinal: number
-  readonly seq: number
-}
-
-export type AgentInput = SessionInput & {
-  readonly run_id: string
-  readonly agent_id: string
-  readonly task_description: string
-  /** The session this run works for; its own id if it works for itself. */
-  readonly owner_id: string
-  readonly input: unknown
-  readonly deadline_ms: number
-  /** Who comes first in the queue; default `normal`. */
-  readonly priority?: 'critical' | 'high' | 'normal' | 'low'
-}
-
-export type AgentOutcome =
-  | { readonly kind: 'succeeded'; readonly output: unknown }
-  | { readonly kind: 'failed'; readonly error: ErrorRecord }
-  | { readonly kind: 'cancelled'; readonly reason: string }
-  | { readonly kind: 'timed_out'; readonly deadline_ms: number }
-
-export type AgentContext = SessionRecord & {
-  readonly observed: boolean
-  readonly run_id: string
-  readonly agent_id: string
-  readonly task_description: string
-  readonly owner_id: string
-  readonly input: unknown
-  readonly deadline_ms: number
-  readonly priority: NonNullable<AgentInput['priority']>
-  readonly steps: number
-  /** How often the handler was begun; more than once after a restart or a pause. */
-  readonly attempts: number
-  /** Names of the hooks that stood guard over the last attempt. */
-  readonly hooks: readonly string[]
-  readonly outcome: AgentOutcome | null
-  /** Why it waits for a person; `null` unless parked. */
-  readonly parked: ErrorRecord | null
-  readonly tokens_used: number
-  /** Micro-dollars. */
-  readonly cost_micro_usd: number
-}
+export type { AgentContext, AgentInput, AgentOutcome, ErrorRecord, StepRef } from './agent-record.ts'
 
 /** What a handler's attempt says of one of its durable calls. */
 type StepFact = StepRef & { readonly at: string; readonly attempt: number }
@@ -124,6 +68,7 @@ export type AgentEvent =
       readonly at: string
     }
   | { readonly type: 'command.started'; readonly key: string; readonly process: unknown; readonly at: string }
+  | RunWait
   | StepStarted
   | StepCompleted
   | StepFailed
@@ -160,6 +105,7 @@ export const agentMachine = setup({
     newlyHigh: ({ context }) => isNewlyHigh(context),
     uncontinued: ({ context, event }) => event.type === 'session.continued' && isUncontinued(context, event),
     unobserved: ({ context }) => !context.observed,
+    newWait: ({ context, event }) => 'approval_id' in event && isNews(context, event),
     /** What an attempt says counts until the next one has begun. */
     ofThisAttempt: ({ context, event }) => 'attempt' in event && event.attempt === context.attempts,
   },
@@ -170,6 +116,8 @@ export const agentMachine = setup({
     noteAttempt: assign(({ context, event }) => ({
       attempts: context.attempts + 1,
       last_activity: event.at,
+      // It waits again when it has come there.
+      waiting_for: [],
       ...(event.type === 'agent.began' && { hooks: event.hooks }),
     })),
     noteCost: assign(({ context, event }) =>
@@ -201,32 +149,24 @@ export const agentMachine = setup({
       completed_at: event.at,
       ...outcomeOf(context, event),
     })),
-    armDeadline: enqueueActions(({ context, enqueue }) => {
-      enqueue.raise({ type: 'agent.deadline', at: '' }, { id: 'deadline', delay: context.deadline_ms })
+    noteWait: assign(({ context, event }) =>
+      'approval_id' in event ? { waiting_for: waitsAfter(context, event), last_activity: event.at } : {},
+    ),
+    endWaits: assign({ waiting_for: [] }),
+    runDeadline: enqueueActions(({ context, event, enqueue }) => {
+      if (!mayRun(context)) return
+      enqueue.assign({ deadline_since: event.at })
+      enqueue.raise({ type: 'agent.deadline', at: '' }, { id: 'deadline', delay: context.deadline_left_ms })
     }),
-    disarmDeadline: cancel('deadline'),
+    holdDeadline: enqueueActions(({ context, event, enqueue }) => {
+      enqueue.assign(held(context, event.at))
+      enqueue.cancel('deadline')
+    }),
   },
 }).createMachine({
   id: 'agent',
   version: '1',
-  context: ({ input }) => ({
-    ...newSessionRecord(input),
-    run_id: input.run_id,
-    agent_id: input.agent_id,
-    task_description: input.task_description,
-    owner_id: input.owner_id,
-    input: input.input,
-    deadline_ms: input.deadline_ms,
-    priority: input.priority ?? 'normal',
-    steps: 0,
-    attempts: 0,
-    hooks: [],
-    outcome: null,
-    parked: null,
-    tokens_used: 0,
-    cost_micro_usd: 0,
-    observed: false,
-  }),
+  context: ({ input }) => newRun(input),
   initial: 'created',
   on: {
     'session.named': { actions: 'remember' },
@@ -263,15 +203,17 @@ export const agentMachine = setup({
       },
     },
     active: {
-      entry: 'armDeadline',
-      exit: 'disarmDeadline',
+      entry: 'runDeadline',
+      exit: ['holdDeadline', 'endWaits'],
       invoke: {
         id: 'handler',
         src: 'handler',
         input: ({ context }) => ({ run_id: context.run_id, role: context.role, project: context.project }),
       },
       on: {
-        'agent.began': { actions: 'noteAttempt' },
+        'agent.began': { actions: ['noteAttempt', 'runDeadline'] },
+        'agent.waiting': { guard: 'newWait', actions: ['noteWait', 'holdDeadline'] },
+        'agent.went_on': { guard: 'newWait', actions: ['noteWait', 'runDeadline'] },
         'agent.logged': { actions: 'noteActivity' },
         'command.started': { actions: 'noteActivity' },
         'loop.warned': { actions: 'noteActivity' },

@@ -9,6 +9,7 @@ import {
 import { createBudgetDesk, type BudgetDesk } from './agents/budget-desk.ts'
 import { createBudgetService, type BudgetService } from './agents/budget-service.ts'
 import { DEFAULT_LOOP_LIMITS, type LoopLimits } from './agents/loop-guard.ts'
+import { createPersonWait, type WaitForPerson } from './agents/person-wait.ts'
 import type { RunQueue } from './agents/run-queue.ts'
 import { createWebhookDesk, type WebhookOptions, type WebhookService } from './agents/webhooks.ts'
 import type { BackgroundAgentResult } from './agents/run-result.ts'
@@ -86,7 +87,7 @@ export type HandlerGuards = {
   readonly budgets: BudgetDesk
   readonly loopLimits: LoopLimits | undefined
   readonly tools: readonly Tool[]
-  aside<T>(runId: string, work: () => Promise<T>): Promise<T>
+  readonly waitForPerson: WaitForPerson
 }
 
 export async function createGuards(parts: GuardParts): Promise<{
@@ -102,8 +103,8 @@ export async function createGuards(parts: GuardParts): Promise<{
   const { engine, directory, closing, queue, options } = parts
   const desk = createApprovalDesk({ engine, newId: parts.newId, ttlMs: options.approvalTtlMs })
   const accounts = await openBudgetAccounts({ engine, directory, budgets: options.budgets ?? [] })
-  const aside: HandlerGuards['aside'] = (runId, work) => queue.stepAside(runId, work)
-  const budgets = createBudgetDesk({ engine, accounts, approvals: desk, aside })
+  const waitForPerson = createPersonWait({ engine, queue })
+  const budgets = createBudgetDesk({ engine, accounts, approvals: desk, waitForPerson })
   const webhooks = createWebhookDesk({
     engine,
     directory,
@@ -141,7 +142,7 @@ export async function createGuards(parts: GuardParts): Promise<{
       tools: parts.tools,
       loopLimits: options.loopGuard === false ? undefined : { ...DEFAULT_LOOP_LIMITS, ...options.loopGuard },
       budgets,
-      aside,
+      waitForPerson,
     },
     async recover() {
       await settle()

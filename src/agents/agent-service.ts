@@ -44,7 +44,7 @@ export const startAgentSchema = z.object({
   run_id: idSchema.optional(),
   /** What to do when the agent has a run at work in this project: start another (default), return it, or throw. */
   on_conflict: z.enum(['parallel', 'reuse', 'error']).default('parallel'),
-  /** Ends a longer run as `timed_out`; ms. Default: the agent's own. */
+  /** Ends a longer run as `timed_out`; ms of time at work. Default: the agent's own. */
   deadline_ms: z.number().int().positive().optional(),
   /** Who comes first when all places are taken; default `normal`. */
   priority: z.enum(PRIORITIES).default('normal'),

@@ -8,12 +8,12 @@ import { isoTime } from '../runtime/clock.ts'
 import type { DurableActor } from '../runtime/cell/durable-actor.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { interrupted } from './journal-errors.ts'
+import type { WaitForPerson } from './person-wait.ts'
 
 export type ApprovalHost = {
   readonly engine: Engine
   readonly approvals: ApprovalDesk
-  /** Does `work` without the run's place among those at work. */
-  aside<T>(runId: string, work: () => Promise<T>): Promise<T>
+  readonly waitForPerson: WaitForPerson
 }
 
 type Call = {
@@ -42,7 +42,10 @@ export async function awaitApproval(call: Call): Promise<void> {
   await requested(call, id)
   let decision: Approval
   try {
-    decision = await host.aside(caller.run_id, () => approvals.decision(id, caller.signal))
+    const { run_id, signal } = caller
+    decision = await host.waitForPerson({ run_id, approval_id: id, signal }, () =>
+      approvals.decision(id, signal),
+    )
   } catch (error) {
     if (caller.signal.aborted) throw interrupted(caller.run_id)
     throw error

@@ -13,6 +13,7 @@ import { callFingerprint } from '../permissions/fingerprint.ts'
 import { isoTime } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
 import type { BudgetAccounts, BudgetActor, Spender } from './budget-accounts.ts'
+import type { WaitForPerson } from './person-wait.ts'
 
 export type BudgetWish = {
   readonly call_id: string
@@ -52,7 +53,7 @@ type Host = {
   readonly engine: Engine
   readonly accounts: BudgetAccounts
   readonly approvals: ApprovalDesk
-  aside<T>(runId: string, work: () => Promise<T>): Promise<T>
+  readonly waitForPerson: WaitForPerson
 }
 
 export function createBudgetDesk(host: Host): BudgetDesk {
@@ -160,7 +161,10 @@ async function askFor(
   if (id === null) return undefined
   const question = questionOf(what)
   await approvals.request(id, question)
-  const decision = await host.aside(wish.spender.run_id, () => approvals.decision(id, wish.signal))
+  const { signal, spender } = wish
+  const decision = await host.waitForPerson({ run_id: spender.run_id, approval_id: id, signal }, () =>
+    approvals.decision(id, signal),
+  )
   if (decision.status === 'denied') {
     const reason = `denied by ${decision.decided_by ?? 'a person'}: ${decision.note ?? 'no reason given'}`
     await actor.send({ type: 'budget.refused', approval_id: id, reason, at: at() })

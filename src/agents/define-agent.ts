@@ -12,7 +12,10 @@ type AgentOptions<TSchema extends z.ZodType> = {
   readonly id: string
   readonly role?: Role
   readonly input?: TSchema
-  /** Ends a run that takes longer, as `timed_out`; ms at work, counted anew after a pause. Default 24 h. */
+  /**
+   * Ends a run that takes longer, as `timed_out`; ms of time at work: it stands still while the run is queued, paused,
+   * parked or waits for a person. Default 24 h.
+   */
   readonly deadlineMs?: number
 }
 

@@ -69,7 +69,8 @@ export interface SessionService extends Handoffs, SessionWork, Succession {
   byName(session_name: string, project?: string): Promise<Session | undefined>
   list(filter?: ListSessions): Promise<SessionEntry[]>
   /**
-   * Pauses a session, and with `cascade` all that it started: those that can be are paused, even if others refuse.
+   * Pauses a session and the run that works for it, and with `cascade` all that it started: those that can be are
+   * paused, even if others refuse.
    * @throws RuntimeError `SESSION_REFUSED`, for the first that refused
    */
   pause(session: SessionLike, input?: { reason?: string; cascade?: boolean }): Promise<void>
@@ -206,6 +207,14 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
     }
     if (refusal !== undefined) throw refusal
   }
+  /** What works for a session stops with it, or it would work unbilled and beyond its deadline. */
+  const pauseHands = async (id: string, reason: string): Promise<void> => {
+    for (const row of await directory.rows()) {
+      if (row.owner_id !== id || row.id === id || row.outcome !== null) continue
+      const refusal = await pauseIfAtWork(row, reason)
+      if (refusal !== undefined) throw refusal
+    }
+  }
   /** What works for a session goes on with it. */
   const resumeHands = async (id: string): Promise<void> => {
     for (const row of await directory.rows()) {
@@ -289,7 +298,7 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
       if (!cascade || (await record(id)).status !== 'paused') {
         await gated(id, 'session:pause', { type: 'session.paused', reason })
       }
-      if (cascade) await pauseTree(id, reason)
+      await (cascade ? pauseTree(id, reason) : pauseHands(id, reason))
     },
     async resume(session, input = {}) {
       const id = sessionId(session)

@@ -34,6 +34,7 @@ const silent: Testimony[] = [{ hook: 'a', allowed: false, trouble: 'timed_out', 
 const asks: Testimony[] = [
   { hook: 'a', allowed: false, requires_approval: true, reason: 'ask', duration_ms: 1 },
 ]
+const later = '2030-01-01T00:00:05.000Z'
 const late = '2030-01-03T00:00:00.000Z'
 const error = { name: 'Error', message: 'no luck' }
 const ref = { key: 'step:a:1', kind: 'step', name: 'a', ordinal: 1, seq: 0, at }
@@ -115,6 +116,8 @@ const MODELS: Readonly<Record<string, Model>> = {
       { ...ref, type: 'step.failed', attempt: 1, error },
       { ...ref, type: 'step.completed', attempt: 9 },
       { type: 'agent.observed', timed: true, at },
+      { type: 'agent.waiting', approval_id: 'appr_1', at },
+      { type: 'agent.went_on', approval_id: 'appr_1', at: later },
       { type: 'agent.logged', lines: ['l'], own: 1, at },
       { type: 'agent.spent', tokens: 1, cost_micro_usd: 2, what: '', spend_id: 's', at },
       { type: 'command.started', key: 'k', process: {}, at },
@@ -130,7 +133,12 @@ const MODELS: Readonly<Record<string, Model>> = {
       { type: 'session.archived', at },
       ...facts,
     ] as AgentEvent[],
-    facets: ({ outcome, parked, attempts }: AgentContext) => [outcome, parked, Math.min(attempts, 1)],
+    facets: ({ outcome, parked, attempts, waiting_for }: AgentContext) => [
+      outcome,
+      parked,
+      Math.min(attempts, 1),
+      waiting_for,
+    ],
     states: ['created', 'active', 'paused', 'completed', 'archived'],
   },
   toolCall: {
