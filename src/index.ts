@@ -56,6 +56,7 @@ export type { Pending } from './query/pending.ts'
 export type { LedgerQuestion, RecordedDecision } from './query/permission-ledger.ts'
 export type { QueryCall } from './query/query-call.ts'
 export type { Readiness, ReadinessQuestion, ReadinessRow } from './query/readiness.ts'
+export type { Compliance, ComplianceQuestion } from './query/compliance.ts'
 export type { Spending, SpendingQuestion } from './query/spending.ts'
 export type {
   Blame,
@@ -194,7 +195,7 @@ export {
 export type { BillableHours } from './billing/billable-hours.ts'
 export type { BillingService } from './billing/billing-service.ts'
 export type { SessionEndEvent } from './billing/tracking-line.ts'
-export { isToday } from './compliance/compliance-service.ts'
+export { isToday } from './compliance/session-metrics.ts'
 export type { ComplianceService } from './compliance/compliance-service.ts'
 export type { ComplianceReport } from './compliance/score.ts'
 export type { Issue } from './compliance/rules.ts'

@@ -66,6 +66,12 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/permissions/redaction.ts',
     // The dialect in which names of actions are meant.
     'src/permissions/trigger.ts',
+    // The protocol's rules over recorded facts: the same for a runtime and for a log.
+    'src/compliance/facts.ts',
+    'src/compliance/rules.ts',
+    'src/compliance/score.ts',
+    'src/compliance/daily-scores.ts',
+    'src/compliance/stale-projects.ts',
   ],
   'src/inspector/': [
     'src/query/state-at.ts',

@@ -131,6 +131,8 @@ test('the main entry point exports these names', () => {
       "type Clock",
       "type CommandOutput",
       "type CommandSpec",
+      "type Compliance",
+      "type ComplianceQuestion",
       "type ComplianceReport",
       "type ComplianceService",
       "type CrashBudget",

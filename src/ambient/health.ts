@@ -1,8 +1,8 @@
 /** The article's functions for billing, compliance and health, over the ambient scope. */
 import type { BillableHours, BillingBreakdown } from '../billing/billable-hours.ts'
 import type { BillingQuery } from '../billing/billing-service.ts'
-import type { StaleProject } from '../compliance/compliance-service.ts'
 import type { ComplianceReport, ComplianceTrends } from '../compliance/score.ts'
+import type { StaleProject } from '../compliance/stale-projects.ts'
 import type { WatchdogReport } from '../compliance/watchdog.ts'
 import { inProject } from './reading.ts'
 

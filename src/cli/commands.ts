@@ -69,6 +69,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./billing.ts')).defineBillingCommand,
   },
   {
+    name: 'compliance',
+    summary: 'score how well the protocol was kept, with the events that show what broke it',
+    load: async () => (await import('./compliance.ts')).defineComplianceCommand,
+  },
+  {
     name: 'pause',
     summary: 'pause a session or run and all that it started, in the process that runs it',
     load: async () => (await import('./acts.ts')).definePauseCommand,

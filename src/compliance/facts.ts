@@ -3,7 +3,12 @@ import type { RecordedEvent } from '../../eventstore/event.ts'
 import type { Testimony } from '../../machines/testimony.ts'
 
 /** Where in the log something is shown. */
-export type EventRef = { readonly stream_id: string; readonly version: number; readonly event_id: string }
+export type EventRef = {
+  readonly stream_id: string
+  readonly version: number
+  readonly position: number
+  readonly event_id: string
+}
 
 export type SubjectFacts = {
   readonly id: string
@@ -47,9 +52,16 @@ export function noFacts(): Facts {
   return { subjects: new Map(), hooks: new Map() }
 }
 
+/** The facts of one project; of all of them without one. */
+export function ofProject(facts: Facts, project: string | undefined): Facts {
+  if (project === undefined) return facts
+  return { ...facts, subjects: new Map([...facts.subjects].filter(([, one]) => one.project === project)) }
+}
+
 /** Adds one event to the facts, in place. */
 export function foldFacts(facts: Facts, event: RecordedEvent): void {
-  const ref: EventRef = { stream_id: event.stream_id, version: event.version, event_id: event.event_id }
+  const { stream_id, version, position, event_id } = event
+  const ref: EventRef = { stream_id, version, position, event_id }
   noteHooks(facts, event, ref)
   if (event.event_type === 'runtime.reopened') {
     for (const subject of facts.subjects.values()) if (subject.status === 'active') subject.lost = ref
@@ -108,6 +120,8 @@ function noteEvent(
   const before = subject.status
   if (typeof event.state === 'string') subject.status = event.state
   if (event_type === 'session.checkpoint_due') return void subject.reminders.push(ref)
+  // A reminder is no activity: who only gets reminders is stale.
+  if (event_type === 'session.context_high') return
   subject.last_activity = at
   subject.last_event = ref
   if (event_type !== 'handoff.received') subject.lost = null

@@ -11,6 +11,7 @@ import type { JsonValue, RecordedEvent } from '../../eventstore/event.ts'
 import { readForkLink, type ForkLink } from '../runtime/forks/fork-link.ts'
 import { readActors, type ActorRow, type ActorsQuestion } from './actors.ts'
 import { readCauses, type Causes, type CausesQuestion } from './causes.ts'
+import { readCompliance, type Compliance, type ComplianceQuestion } from './compliance.ts'
 import type { EventFilter } from './event-filter.ts'
 import { readEvents } from './events.ts'
 import { explain } from './explain.ts'
@@ -107,6 +108,8 @@ export interface LogQuery {
   /** May this agent do that, and why not: from what was decided before. */
   explainPermission(question: PermissionHistoryQuestion, call?: QueryCall): Promise<PermissionHistory>
   billing(question?: SpendingQuestion, call?: QueryCall): Promise<Spending>
+  /** How well the protocol was kept, and which events show what broke it. */
+  compliance(question?: ComplianceQuestion, call?: QueryCall): Promise<Compliance>
   pending(question?: object, call?: QueryCall): Promise<Pending>
   health(question?: HealthQuestion, call?: QueryCall): Promise<Health>
   /** The production-readiness checklist, as far as a log can tell. Checks every record. */
@@ -163,6 +166,7 @@ export function queryOver(log: QueryableLog, machines: () => KnownMachines): Log
     permissions: (question, call) => readDecisions(log, question, call),
     explainPermission: async (question, call) => explainPermission(log, question, call),
     billing: async (question, call) => readSpending(log, question, call),
+    compliance: async (question, call) => readCompliance(log, question, call),
     pending: async (_question, call) => readPending(log, call),
     health: async (question, call) => readHealth(foldable(call), question),
     readiness: async (question, call) => readReadiness(foldable(call), question),

@@ -36,6 +36,7 @@ const COMMANDS = [
   'why',
   'permissions',
   'billing',
+  'compliance',
   'pause',
   'resume',
   'cancel',

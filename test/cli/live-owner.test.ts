@@ -50,6 +50,9 @@ describe('a recorded project', () => {
       ['timeline', 'tidy-up'],
       ['permissions'],
       ['billing'],
+      ['compliance'],
+      ['compliance', '--trend', '3'],
+      ['compliance', 'nowhere'],
       ['why', '--failed'],
       ['doctor'],
       ['export'],
@@ -81,6 +84,8 @@ describe('a recorded project', () => {
     )
     // What the log does not have.
     expect(failed).toEqual([
+      ['compliance', 4],
+      ['compliance', 4],
       ['show', 4],
       ['show', 4],
       ['show', 4],

@@ -29,7 +29,7 @@ afterAll(async () => {
 
 const RUN = 'run_00000000-0000-7000-8000-000000000003'
 
-const GOLDEN: readonly (readonly [file: string, argv: readonly string[]])[] = [
+const GOLDEN: readonly (readonly [file: string, argv: readonly string[], now?: number])[] = [
   ['ps', ['ps']],
   ['ps-all-pending', ['ps', '--all', '--pending']],
   ['ps-below', ['ps', 'lead', '--all']],
@@ -60,6 +60,9 @@ const GOLDEN: readonly (readonly [file: string, argv: readonly string[]])[] = [
   ['billing', ['billing']],
   ['billing-by-agent', ['billing', '--by', 'agent']],
   ['billing-by-day', ['billing', 'release-7', '--by', 'day']],
+  ['compliance', ['compliance']],
+  ['compliance-a-week-later', ['compliance'], NOW + 8 * 24 * 3_600_000],
+  ['compliance-trend', ['compliance', 'shop', '--trend', '3']],
   ['replay', ['replay', 'order-1', '--machines', 'ORDERS']],
   ['replay-until', ['replay', 'order-1', '--until-state', 'paid', '--machines', 'ORDERS']],
   ['replay-moves', ['replay', 'janitor', '--from', '16', '--do', 'back', '--do', 'to 2', '--do', 'context']],
@@ -93,14 +96,15 @@ const WHOLE =
   /^(?:log|show|why-denied|machines|timeline-mermaid|permissions-explain|export|doctor|replay-moves)/
 
 describe('each answer is the recorded one, fits into a terminal, and has no secret in it', () => {
-  test.each(GOLDEN)('%s', async (file, argv) => {
-    const narrow = await ask(argv, { terminal: true, columns: 80 })
-    const wide = await ask(argv, { terminal: true, columns: 120 })
+  const cases = GOLDEN.map(([file, argv, now = NOW]) => ({ file, argv, now }))
+  test.each(cases)('$file', async ({ file, argv, now }) => {
+    const narrow = await ask(argv, { now, terminal: true, columns: 80 })
+    const wide = await ask(argv, { now, terminal: true, columns: 120 })
     const answers = {
-      piped: await ask(argv, {}),
+      piped: await ask(argv, { now }),
       '80 columns': narrow,
       '120 columns': wide,
-      json: await ask([...argv, '--json'], {}),
+      json: await ask([...argv, '--json'], { now }),
     }
     const text = Object.entries(answers).map(([how, answer]) => `=== ${how}\n${answer}`)
     await expect(text.join('\n')).toMatchFileSnapshot(`golden/story/${file}.txt`)
@@ -142,6 +146,12 @@ test('a test that was exported has no secret in it', async () => {
   expect(text).toContain('[redacted]')
   expect(text).not.toContain('hunter2')
   expect(await ask(['export', '--as-test', 'call_…00008', '--with-secrets'], {})).toContain('hunter2')
+})
+
+test('a project that the log does not have is answered with those it has: exit code 4', async () => {
+  const told = await agentctl(['compliance', 'shpo'], { cwd: project, now: NOW })
+  expect(told).toMatchObject({ code: EXIT.notFound, stdout: '' })
+  expect(told.stderr).toContain('Did you mean shop?')
 })
 
 test('a run is found by its agent, and by its id', async () => {
