@@ -61,9 +61,11 @@ export function projectServices(options: ProjectOptions) {
   const files = path === null ? undefined : createTrackingFiles(join(path, 'billing'), onError)
   let live = false
   let lastEventAt = 0
-  const ledger = createLedger((end) => {
-    files?.add(end)
-    if (live) Promise.resolve(options.onSessionEnd?.(sessionEndEvent(end))).catch(onError)
+  const ledger = createLedger({
+    onEnd(end) {
+      files?.add(end)
+      if (live) Promise.resolve(options.onSessionEnd?.(sessionEndEvent(end))).catch(onError)
+    },
   })
   const fold = (event: RecordedEvent): void => {
     ledger.fold(event)

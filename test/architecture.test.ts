@@ -72,6 +72,12 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/compliance/score.ts',
     'src/compliance/daily-scores.ts',
     'src/compliance/stale-projects.ts',
+    'src/compliance/session-metrics.ts',
+    // The ledger and what is reckoned from it, as well.
+    'src/billing/ledger.ts',
+    'src/billing/billable-hours.ts',
+    'src/billing/rate-card.ts',
+    'src/upkeep/last-alive.ts',
   ],
   'src/inspector/': [
     'src/query/state-at.ts',

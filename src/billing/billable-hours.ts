@@ -52,8 +52,8 @@ export function dayRange(input: { readonly start_date: string; readonly end_date
  * What a session's time in a range costs: what it had cost at the range's end, less what it had cost at its start.
  * So the parts of a time add up to the whole, wherever it is cut.
  */
-function billed(
-  entry: LedgerEntry,
+export function billed(
+  entry: Pick<LedgerEntry, 'intervals' | 'role'>,
   range: Range,
   { now, rates }: Reckoning,
 ): { ms: number; micro_usd: number } {

@@ -57,6 +57,14 @@ type Account = {
   counted: { ms: number; tokens: number; micro: number; interval: number }
 }
 
+/** A cost that was booked, and the session that pays it. */
+export type Booking = {
+  readonly event: RecordedEvent
+  readonly payer: LedgerEntry
+  readonly tokens: number
+  readonly cost_micro_usd: number
+}
+
 export type Ledger = {
   fold(event: RecordedEvent): void
   entries(): readonly LedgerEntry[]
@@ -68,19 +76,28 @@ export type Ledger = {
 /** The log was opened again after a process had died or closed with sessions at work. */
 export const RUNTIME_REOPENED = 'runtime.reopened'
 
-export function createLedger(onEnd: (end: SessionEnd) => void = () => {}): Ledger {
+export type LedgerListeners = {
+  readonly onEnd?: (end: SessionEnd) => void
+  /** Not called for a booking that was counted before. */
+  readonly onBooking?: (booking: Booking) => void
+}
+
+export function createLedger({ onEnd, onBooking }: LedgerListeners = {}): Ledger {
   const accounts = new Map<string, Account>()
   const ends: SessionEnd[] = []
 
   const payerOf = (account: Account): Account => accounts.get(account.works_for ?? '') ?? account
 
-  const book = (account: Account, payload: Payload): void => {
+  const book = (account: Account, event: RecordedEvent): void => {
+    const payload = event.payload as Payload
     const id = payload.spend_id ?? ''
     if (id !== '' && account.booked.has(id)) return
     account.booked.add(id)
     const payer = payerOf(account)
-    payer.tokens_used += payload.tokens ?? 0
-    payer.cost_micro_usd += payload.cost_micro_usd ?? 0
+    const { tokens = 0, cost_micro_usd = 0 } = payload
+    payer.tokens_used += tokens
+    payer.cost_micro_usd += cost_micro_usd
+    onBooking?.({ event, payer, tokens, cost_micro_usd })
   }
   const end = (account: Account, event: RecordedEvent, reason: EndReason): void => {
     const total = timeAtWork(account.intervals, Date.parse(event.timestamp))
@@ -107,7 +124,7 @@ export function createLedger(onEnd: (end: SessionEnd) => void = () => {}): Ledge
       interval: account.intervals.length,
     }
     ends.push(one)
-    onEnd(one)
+    onEnd?.(one)
   }
 
   return {
@@ -125,7 +142,7 @@ export function createLedger(onEnd: (end: SessionEnd) => void = () => {}): Ledge
       const account = accounts.get(event.stream_id)
       if (account === undefined) return
       const payload = event.payload as Payload
-      if (event.event_type === 'agent.spent' || event.event_type === 'session.spent') book(account, payload)
+      if (event.event_type === 'agent.spent' || event.event_type === 'session.spent') book(account, event)
       follow(account, event)
       const reason = account.works_for === null ? endReason(event, payload) : undefined
       if (reason !== undefined) end(account, event, reason)

@@ -65,7 +65,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'billing',
-    summary: 'print what it cost: recorded costs and tokens',
+    summary: 'print what it cost: booked costs and tokens, time at work and what it costs',
     load: async () => (await import('./billing.ts')).defineBillingCommand,
   },
   {

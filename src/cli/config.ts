@@ -6,11 +6,15 @@ import { z } from 'zod'
 import { LOG_LEVELS, type LogLevel } from '../embedding/log-level.ts'
 import { CliError } from './cli-error.ts'
 
+/** Whose time has a price. */
+export const ROLES = ['orchestrator', 'supervisor', 'workagent'] as const
+
 /** What the file exports as default. Paths in it are relative to the file. */
 const schema = z.strictObject({
   path: z.string().min(1).optional(),
   machines: z.array(z.string().min(1)).optional(),
   logLevel: z.enum(LOG_LEVELS).optional(),
+  rates: z.partialRecord(z.enum(ROLES), z.number().nonnegative()).optional(),
 })
 
 /** What the file says, with absolute paths. */
@@ -20,6 +24,8 @@ export type CliConfig = {
   /** Modules that export the user's machines. */
   readonly machines: readonly string[]
   readonly logLevel: LogLevel | undefined
+  /** USD per hour by role. */
+  readonly rates: Readonly<Record<string, number>>
 }
 
 const NAMES = ['agentctl.config.js', 'agentctl.config.mjs'] as const
@@ -31,12 +37,18 @@ const NAMES = ['agentctl.config.js', 'agentctl.config.mjs'] as const
  */
 export async function loadConfig(cwd: string, defaultPath: string): Promise<CliConfig> {
   const file = await nearest(cwd)
-  if (file === undefined) return { path: resolve(cwd, defaultPath), machines: [], logLevel: undefined }
+  if (file === undefined)
+    return { path: resolve(cwd, defaultPath), machines: [], logLevel: undefined, rates: {} }
   const folder = dirname(file)
   const parsed = schema.safeParse(await defaultExport(file))
   if (!parsed.success) throw unusable(file, parsed.error)
-  const { path = defaultPath, machines = [], logLevel } = parsed.data
-  return { path: resolve(folder, path), machines: machines.map((each) => resolve(folder, each)), logLevel }
+  const { path = defaultPath, machines = [], logLevel, rates = {} } = parsed.data
+  return {
+    path: resolve(folder, path),
+    machines: machines.map((each) => resolve(folder, each)),
+    logLevel,
+    rates: { ...rates },
+  }
 }
 
 async function nearest(cwd: string): Promise<string | undefined> {
@@ -68,7 +80,7 @@ function unusable(file: string, cause: z.ZodError): CliError {
   const field = issue?.path.join('.') ?? ''
   return new CliError('CLI_USAGE', {
     happened: `${file} says what is not understood${field === '' ? '' : ` at ${field}`}: ${issue?.message ?? ''}.`,
-    expected: `Expected export default { path?: string, machines?: string[], logLevel?: ${LOG_LEVELS.join(' | ')} }.`,
+    expected: `Expected export default { path?: string, machines?: string[], logLevel?: ${LOG_LEVELS.join(' | ')}, rates?: { ${ROLES.join('?, ')}?: number } }.`,
     todo: 'Correct or remove it; nothing was done.',
     cause,
     details: { path: file, field },

@@ -293,6 +293,7 @@ function particulars(node: TreeNode, event: RecordedEvent, payload: Payload): Pa
     case 'agent.began':
       return { attempts: node.attempts + 1, current_step: null }
     case 'agent.spent':
+    case 'session.spent':
       return {
         tokens: node.tokens + (payload.tokens ?? 0),
         cost_micro_usd: node.cost_micro_usd + (payload.cost_micro_usd ?? 0),

@@ -8,8 +8,8 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import { RUNTIME_REOPENED } from '../billing/ledger.ts'
 import type { Clock, TimerHandle } from '../runtime/clock.ts'
 import type { SessionDirectory, SessionRow } from '../sessions/directory.ts'
+import { lastAlive, LEASE_KEY } from './last-alive.ts'
 
-const KEY = 'lease/runtime'
 /** Belongs to no machine, so no actor can have this id. */
 const STREAM = 'runtime~lease'
 const RENEW_MS = 30_000
@@ -42,7 +42,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   let timer: TimerHandle
   let released = false
   const write = (): Promise<unknown> =>
-    store.appendBatch({ appends: [], entries: [{ key: KEY, value: { alive_at: clock.now() } }] })
+    store.appendBatch({ appends: [], entries: [{ key: LEASE_KEY, value: { alive_at: clock.now() } }] })
   const renew = (): void => {
     timer = undefined
     if (released || !directory.current().some(isAtWork)) return
@@ -70,11 +70,4 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 
 function isAtWork(row: SessionRow): boolean {
   return row.status === 'active'
-}
-
-async function lastAlive(store: EventStore): Promise<number> {
-  for await (const { key, value } of store.entries(KEY)) {
-    if (key === KEY) return Number((value as { alive_at?: unknown }).alive_at) || 0
-  }
-  return 0
 }

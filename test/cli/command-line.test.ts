@@ -103,6 +103,8 @@ describe('a mistake on the command line exits with 2, writes nothing to stdout, 
     ['a version of 0', ['show', 'tidy-up', '--at', '0'], 'Expected a whole number, 1 or more.'],
     ['a version with a fraction', ['show', 'tidy-up', '--at', '1.5'], 'Expected a version (7)'],
     ['a limit that is negative', ['log', '--limit', '-5'], 'Expected a whole number, 1 or more.'],
+    ['a rate of nobody', ['billing', '--rate', 'boss=1'], 'Expected a role'],
+    ['a rate below nothing', ['billing', '--rate', 'supervisor=-1'], 'Expected a role'],
     ['a limit without a value', ['log', '--limit'], 'argument missing'],
   ])('%s', async (_what, argv, says) => {
     const told = await agentctl([...argv, '--project', project.path])

@@ -53,9 +53,28 @@ test('names the modules of machines, for the commands that take them', async () 
   expect(await agentctl(['du'], { cwd })).toMatchObject({ code: 0 })
 })
 
+test('says what an hour of a role costs; --rate comes before it', async () => {
+  await recorded('priced')
+  await writeFile(
+    join(home(), 'agentctl.config.mjs'),
+    `export default { rates: { supervisor: 3, workagent: 0 } }`,
+  )
+  const rates = async (...argv: string[]): Promise<unknown> => {
+    const told = await agentctl(['billing', '--json', ...argv], { cwd: await deep() })
+    return (JSON.parse(told.stdout) as { rates: unknown }).rates
+  }
+  expect(await rates()).toEqual({ orchestrator: 2.5, supervisor: 3, workagent: 0 })
+  expect(await rates('--rate', 'supervisor=4.25', '--rate', 'orchestrator=1')).toEqual({
+    orchestrator: 1,
+    supervisor: 4.25,
+    workagent: 0,
+  })
+})
+
 test.each([
   ['a field that there is not', `export default { paht: '.project' }`, 'paht'],
   ['a level that there is not', `export default { logLevel: 'loud' }`, 'logLevel'],
+  ['a rate of a role that there is not', `export default { rates: { boss: 1 } }`, 'rates'],
   ['no default export', 'export const path = 1', 'export default'],
   ['an error of its own', `throw new Error('broken here')`, 'broken here'],
 ])('%s is refused, naming the file, and nothing is done', async (_what, text, named) => {

@@ -388,16 +388,21 @@ describe('decisions', () => {
 describe('costs', () => {
   test('add up the same however they are grouped', async () => {
     const total = { bookings: 3, tokens: 6350, cost_micro_usd: 44_500 }
-    for (const by of ['session', 'role', 'agent', 'day', 'what'] as const) {
+    for (const by of ['session', 'tree', 'role', 'agent', 'day', 'what'] as const) {
       const spending = await query.billing({ by })
-      expect(spending.total).toEqual(total)
+      expect(spending.total).toMatchObject(total)
       expect(spending.rows.reduce((sum, row) => sum + row.cost_micro_usd, 0)).toBe(44_500)
     }
     expect((await query.billing({ by: 'agent' })).rows).toMatchObject([
+      { name: 'release-7', cost_micro_usd: 0 },
+      { key: 'payer' },
+      { key: 'migrator' },
       { key: 'tester', cost_micro_usd: 30_000 },
       { key: 'janitor', tokens: 1350 },
     ])
-    expect((await query.billing()).rows).toMatchObject([{ name: 'release-7' }])
+    expect((await query.billing({ by: 'tree' })).rows).toMatchObject([
+      { name: 'release-7', cost_micro_usd: 44_500 },
+    ])
     expect((await query.billing({ within: runOf('lead') })).total.cost_micro_usd).toBe(14_500)
     expect((await query.billing({ since: '2026-11-20T00:00:00Z' })).total.bookings).toBe(0)
     await expect(query.billing({ by: 'moon' as 'day' })).rejects.toMatchObject({ code: 'QUERY_INVALID' })
