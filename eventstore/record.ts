@@ -7,7 +7,6 @@
  */
 import { hash as digest } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { bodyText } from './body-text.ts'
 import type { EventBody, RecordedEvent } from './event.ts'
 import type { RecordedStub } from './event-store.ts'
 import { hexWord, wordOfHex } from './hex.ts'
@@ -27,7 +26,7 @@ export const sha256 = (text: string): string => digest('sha256', text)
 export type EncodedRecord = { readonly hash: string; readonly value: string }
 
 export const encodeRecord = (body: EventBody, previousHash: string): EncodedRecord => {
-  const text = bodyText(body)
+  const text = JSON.stringify(body)
   const hash = sha256(previousHash + text)
   const sealed = hash + text
   return { hash, value: checksum(sealed) + sealed }
