@@ -107,7 +107,7 @@ describe.skipIf(!existsSync(program))('a killed engine (needs the build: npm run
       expect(context.n).toBe(added.reduce((sum, by) => sum + by, 0))
     }
     await assertExecutedOnceOrUnfinished(await recordedJobs())
-  }, 240_000)
+  }, 60_000 + KILLS * 10_000)
 })
 
 /** The last job of each actor whose end is in the log. */
