@@ -13,6 +13,7 @@ import { admitRun } from './agents/admission.ts'
 import { createAgentRegistry } from './agents/agent-registry.ts'
 import { createAgentService } from './agents/agent-service.ts'
 import type { Tool } from './agents/define-tool.ts'
+import type { Attempts } from './agents/attempts.ts'
 import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
 import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
 import { createRunQueue, queueLimits } from './agents/run-queue.ts'
@@ -21,6 +22,7 @@ import { attendSession, roleAgents } from './agents/role-runs.ts'
 import { createGuards } from './guards.ts'
 import { projectServices } from './project-services.ts'
 import { createHistory } from './history.ts'
+import { liveActors } from './embedding/live-actors.ts'
 import { NO_DOORS, openDoors } from './embedding/doors.ts'
 import { defaultLogger } from './embedding/log-level.ts'
 import { assertSupportedHost } from './embedding/host.ts'
@@ -232,6 +234,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     limitTree: (runId, budget) => guards.limitTree(runId, budget),
   })
   const commands = createCommandPort()
+  const attempts: Attempts = new Map()
   const around = await surroundings.join({
     engine,
     directory,
@@ -306,6 +309,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     sessions,
     commands,
     leftovers: new Map(),
+    attempts,
     ...guards.handlers,
     runtime: () => runtime,
     definition: (id) => parts.agents.find(id),
@@ -318,7 +322,11 @@ async function compose(parts: Parts): Promise<Runtime> {
     await resumeWhatCameBack(runtime, directory, onError)
     await around.open()
     for (const { id, code, reason } of runtime.parked) logger.warn({ id, code }, `parked: ${reason}`)
-    doors = await openDoors(runtime, { ...parts, machines: foldable })
+    doors = await openDoors(runtime, {
+      ...parts,
+      machines: foldable,
+      live: (ids) => liveActors({ store, engine, queue, attempts }, ids),
+    })
   } catch (error) {
     await engine.close()
     directory.close()

@@ -8,6 +8,7 @@ import { checkedInput } from '../runtime/checked-input.ts'
 import { runInScope, type Scope } from '../sessions/scope.ts'
 import type { SessionService } from '../sessions/session-service.ts'
 import { microUsdOf } from '../billing/micro-usd.ts'
+import type { Attempts } from './attempts.ts'
 import type { AnyAgentDefinition } from './define-agent.ts'
 import type { HandlerContext } from './handler-context.ts'
 import { Journal } from './journal.ts'
@@ -27,6 +28,8 @@ export type RunnerHost = ToolCallHost & {
   /** The runtime, as ambient functions find it in the scope. */
   readonly runtime: () => unknown
   readonly leftovers: Leftovers
+  /** Kept up to date, for those who look in. */
+  readonly attempts: Attempts
   /** `undefined`: nobody watches for loops. */
   readonly loopLimits: LoopLimits | undefined
   definition(agentId: string): AnyAgentDefinition | undefined
@@ -63,6 +66,12 @@ export async function runHandler(host: RunnerHost, runId: string, signal: AbortS
     const begun = await begin(host, runId, signal)
     if ('type' in begun) return void (await say(begun))
     attempt = begun
+    const { journal } = attempt
+    host.attempts.set(runId, {
+      number: attempt.context.attempts,
+      since: isoTime(engine.clock),
+      underWay: () => journal.underWay,
+    })
     const end = await ending(attempt)
     if (end === undefined) return
     await attempt.logs.flush()
@@ -74,6 +83,8 @@ export async function runHandler(host: RunnerHost, runId: string, signal: AbortS
     engine.onError(error)
   } finally {
     attempt?.journal.stop()
+    // A later attempt may have begun while this one was being stopped.
+    if (host.attempts.get(runId)?.number === attempt?.context.attempts) host.attempts.delete(runId)
   }
 }
 

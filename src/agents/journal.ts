@@ -16,6 +16,7 @@ import { copyAsJson } from '../../eventstore/payload.ts'
 import type { ErrorRecord, StepRef } from '../../machines/agent.machine.ts'
 import { isoTime, type Clock } from '../runtime/clock.ts'
 import type { DurableCall, DurableCalls } from '../sessions/scope.ts'
+import type { UnderWay } from './attempts.ts'
 import { diverged, interrupted, nested } from './journal-errors.ts'
 import type { JournalRecords, Outcome, RecordedCall } from './journal-records.ts'
 import type { Loop } from './loop-guard.ts'
@@ -51,7 +52,7 @@ export class Journal implements DurableCalls {
   readonly #order: ReplayOrder
   readonly #ordinals = new Map<string, number>()
   readonly #patches = new Map<string, Promise<boolean>>()
-  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #underWay = new Map<Promise<unknown>, UnderWay>()
   /** Ends the wait of whoever awaits a call under way. */
   readonly #interrupts = new Set<(error: unknown) => void>()
   #seq: number
@@ -84,6 +85,11 @@ export class Journal implements DurableCalls {
     return insideCall.getStore()?.journal === this
   }
 
+  /** The calls that have begun and not ended, in the order of beginning. */
+  get underWay(): readonly UnderWay[] {
+    return [...this.#underWay.values()]
+  }
+
   /** Stops the attempt: whoever waits for a call gets `WORK_INTERRUPTED`. */
   stop(): void {
     this.#stopped = true
@@ -92,7 +98,7 @@ export class Journal implements DurableCalls {
 
   /** Resolves when nothing of this attempt is under way any more. */
   async idle(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay.keys())
   }
 
   /** Whether the log has the next call of this kind and name. */
@@ -156,7 +162,14 @@ export class Journal implements DurableCalls {
     if (!(await this.#record(started))) throw interrupted(this.#host.runId, ref.key)
     this.#assertRunning(call)
     const work = this.#execute(call, ref, data)
-    this.#underWay.add(work)
+    const call_id = (data as { call_id?: string } | null | undefined)?.call_id
+    const since = isoTime(this.#host.clock)
+    this.#underWay.set(work, {
+      kind: call.kind,
+      name: call.name,
+      since,
+      ...(call_id !== undefined && { call_id }),
+    })
     return new Promise<TResult>((resolve, reject) => {
       this.#interrupts.add(reject)
       const done = (): void => {

@@ -56,6 +56,8 @@ export type RunQueue = {
       readonly priority?: Priority | undefined
     },
   ): Promise<Pass>
+  /** Who waits for a place, the next one first. */
+  places(): readonly string[]
   /** Counts a run that is at work already: it was just admitted, or it goes on after a restart. */
   adopt(run: Run): Pass
   /** Does `work` without a place, if the run has one; it has one again when this resolves. */
@@ -143,6 +145,7 @@ export function createRunQueue(limits: QueueLimits): RunQueue {
         admitNext()
       })
     },
+    places: () => waiting.map(({ id }) => id),
     adopt({ id, role, project }) {
       if (!takesPlace(role)) return NO_PLACE
       const place = places.get(id) ?? { run: { id, role, project }, aside: 0, gone: false }

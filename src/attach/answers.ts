@@ -5,14 +5,15 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import type { Acts } from './act.ts'
 import { AttachError } from './attach-error.ts'
+import type { LiveFacts } from './live-facts.ts'
 import { actParams, readParams } from './protocol.ts'
 
 /** What an owner lets its clients see and do. */
 export type Offer = {
   readonly store: EventStore
   readonly acts: Acts
-  /** Facts that only the running process knows, and no log. */
-  readonly live: () => unknown
+  /** Facts that only the running process knows, and no log: of itself, and of these actors. */
+  readonly live: (ids: readonly string[]) => Promise<LiveFacts>
 }
 
 export type Answer =
@@ -49,7 +50,7 @@ export function answer(
     case 'verify':
       return result(store.verify({ signal }))
     case 'live':
-      return result(Promise.resolve(live()))
+      return result(live(checked(readParams.live, params, method).ids))
     case 'act': {
       const { act: name, input } = checked(actParams, params, method)
       const act = Object.hasOwn(acts, name) ? acts[name] : undefined

@@ -4,6 +4,7 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import { unknownAct } from './answers.ts'
 import { AttachError } from './attach-error.ts'
 import { errorFromData } from './error-data.ts'
+import { liveFacts, type LiveFacts } from './live-facts.ts'
 import { parsedLine } from './lines.ts'
 import { createOwnerLink } from './owner-link.ts'
 import { PROTOCOLS, serverMessage, type ClientMessage, type ServerMessage } from './protocol.ts'
@@ -19,8 +20,8 @@ export type Attached = {
    * @throws AttachError `ATTACH_ACT_UNKNOWN`, and what the runtime throws, told apart by its code
    */
   act(name: string, input: object, options?: { readonly signal?: AbortSignal | undefined }): Promise<unknown>
-  /** What only the running process knows, and no log. */
-  live(): Promise<unknown>
+  /** What only the running process knows, and no log: of itself, and of at most 1,000 actors. */
+  live(ids?: readonly string[]): Promise<LiveFacts>
   /** Brings `store.position()` up to date. */
   refresh(): Promise<void>
   close(): void
@@ -52,7 +53,7 @@ export async function attach(options: AttachOptions): Promise<Attached> {
       if (!welcome.acts.includes(name)) throw unknownAct(name, welcome.acts)
       return link.ask('act', { act: name, input }, { signal })
     },
-    live: () => link.ask('live', {}),
+    live: async (ids = []) => liveFacts.parse(await link.ask('live', { ids })),
     refresh: () => link.ping(),
     close: () => link.close(),
   }

@@ -89,6 +89,7 @@ export const readParams = {
   follow: z.object({ fromPosition: z.number() }),
   head: z.object({ stream_id: z.string() }),
   verify: z.object({}),
+  live: z.object({ ids: z.array(z.string()).max(1000).default([]) }),
 } as const
 
 export const actParams = z.object({ act: z.string(), input: z.unknown().optional() })

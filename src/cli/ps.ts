@@ -1,11 +1,13 @@
 /** `agentctl ps`: what is there and what does it wait for: sessions and runs as a tree, then other actors. */
 import type { Command } from 'commander'
+import type { Attached } from '../attach/attach.ts'
 import type { ActorRow, ActorsQuestion } from '../query/actors.ts'
 import type { LogQuery } from '../query/log-query.ts'
 import { counted, dollars, span } from './amounts.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { streamOf } from './find-subject.ts'
-import { withQuery } from './open-log.ts'
+import { liveFactsOf, liveText } from './live-text.ts'
+import { withQuery, type LogSource, type ReadableLog } from './open-log.ts'
 import type { Style } from './output.ts'
 import { pendingLines } from './pending-text.ts'
 import type { CliCall, CliShared } from './shared-options.ts'
@@ -27,6 +29,9 @@ export function definePsCommand(program: Command, shared: CliShared): void {
     .addHelpText(
       'after',
       `
+While a process has the log open, LIVE says what only that process knows, and no log: which attempt is under way and what
+it waits for just now, its place in line, what is in memory and what is at rest.
+
 With --json each line is an actor; with --pending the last line is {"pending":{…}}.
 
 Examples:
@@ -38,10 +43,19 @@ Examples:
     .action(
       shared.action((call) =>
         call.options['watch'] === true
-          ? watch(call, shared, () => withQuery(call, shared, (query) => readLines(call, shared, query)))
-          : withQuery(call, shared, (query) => printActors(call, shared, query)),
+          ? watch(call, shared, () =>
+              withQuery(call, shared, (...from) => readLines(call, shared, asking(from))),
+            )
+          : withQuery(call, shared, (...from) => printActors(call, shared, asking(from))),
       ),
     )
+}
+
+/** Where the answers come from. */
+type Asking = { readonly query: LogQuery; readonly owner: Attached | undefined }
+
+function asking([query, _log, { owner }]: readonly [LogQuery, ReadableLog, LogSource]): Asking {
+  return { query, owner }
 }
 
 async function asked({ args, options }: CliCall, query: LogQuery): Promise<ActorsQuestion> {
@@ -56,26 +70,44 @@ async function asked({ args, options }: CliCall, query: LogQuery): Promise<Actor
   }
 }
 
-async function printActors(call: CliCall, shared: CliShared, query: LogQuery): Promise<ExitCode> {
+async function printActors(call: CliCall, shared: CliShared, from: Asking): Promise<ExitCode> {
   const { output, options } = call
+  const { query } = from
   if (output.json) {
-    for (const row of await query.actors(await asked(call, query))) output.record(row)
+    const { rows, live } = await readRows(call, from)
+    for (const row of rows) {
+      const now = live?.get(row.id)
+      output.record(now === undefined ? row : { ...row, live: now })
+    }
     if (options['pending'] === true) output.record({ pending: await query.pending() })
     return 0
   }
-  for (const line of await readLines(call, shared, query)) output.line(line)
+  for (const line of await readLines(call, shared, from)) output.line(line)
   output.say(await summary(call, query))
   return 0
 }
 
-async function readLines(call: CliCall, shared: CliShared, query: LogQuery): Promise<string[]> {
-  const { output, options } = call
+async function readRows(call: CliCall, { query, owner }: Asking) {
   const rows = await query.actors(await asked(call, query))
-  const head = ['WHO', 'STATE', 'LAST', 'COST', 'ID', 'WAITS FOR']
-  const cells = rows.map((row) => actorCells(row, shared.now()))
+  const live = await liveFactsOf(
+    owner,
+    rows.map(({ id }) => id),
+  )
+  return { rows, live }
+}
+
+async function readLines(call: CliCall, shared: CliShared, from: Asking): Promise<string[]> {
+  const { output, options } = call
+  const { rows, live } = await readRows(call, from)
+  const now = shared.now()
+  const head = ['WHO', 'STATE', 'LAST', 'COST', 'ID', 'WAITS FOR', ...(live === undefined ? [] : ['LIVE'])]
+  const cells = rows.map((row) => [
+    ...actorCells(row, now),
+    ...(live === undefined ? [] : [liveText(live.get(row.id), now)]),
+  ])
   const lines = tableLines({ head, rows: cells, flexible: [4, 5, 0], right: [2, 3], ids: [4] }, output)
   if (options['pending'] !== true) return lines
-  return [...lines, '', ...pendingLines(await query.pending(), output)]
+  return [...lines, '', ...pendingLines(await from.query.pending(), output)]
 }
 
 function actorCells(row: ActorRow, now: number): Cell[] {

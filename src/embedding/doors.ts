@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { bytesText, folderSize, LARGE_BYTES } from './folder-size.ts'
 import { openInspection, type InspectedRuntime, type InspectOption } from './inspect-runtime.ts'
-import { openOwnerDoor, type AttachableRuntime } from './owner-door.ts'
+import { openOwnerDoor, type AttachableRuntime, type LiveLook } from './owner-door.ts'
 import type { RuntimeLogger } from '../runtime/event-logger.ts'
 
 export type DoorOptions = Pick<InspectedRuntime, 'machines' | 'onError'> & {
@@ -11,6 +11,7 @@ export type DoorOptions = Pick<InspectedRuntime, 'machines' | 'onError'> & {
   readonly attach?: boolean
   readonly inspect?: InspectOption
   readonly logger: RuntimeLogger
+  readonly live: LiveLook
 }
 
 export type Doors = { readonly inspectorUrl: string | null; close(): Promise<void> }
@@ -20,7 +21,7 @@ export const NO_DOORS: Doors = { inspectorUrl: null, close: async () => {} }
 /** @throws InspectorError `INSPECTOR_UNAVAILABLE` */
 export async function openDoors(runtime: AttachableRuntime, options: DoorOptions): Promise<Doors> {
   if (options.path !== null) await warnIfLarge(options.path, options.logger)
-  const { path, attach = true, inspect = false, machines, onError, logger } = options
+  const { path, attach = true, inspect = false, machines, onError, logger, live } = options
   const inspection =
     inspect === false
       ? undefined
@@ -38,7 +39,7 @@ export async function openDoors(runtime: AttachableRuntime, options: DoorOptions
   const door =
     path === null || !attach
       ? undefined
-      : await openOwnerDoor(runtime, join(path, 'log')).catch((err: unknown) => {
+      : await openOwnerDoor(runtime, { logPath: join(path, 'log'), live }).catch((err: unknown) => {
           logger.warn({ err }, 'agentctl cannot attach to this runtime')
         })
   return {

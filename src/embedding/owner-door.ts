@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { announceSocket } from '../../eventstore/owner.ts'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { AgentService } from '../agents/agent-service.ts'
+import type { LiveActor } from '../attach/live-facts.ts'
 import { act, type Acts } from '../attach/act.ts'
 import { openOwnerServer } from '../attach/owner-server.ts'
 import { packageVersion } from './package-version.ts'
@@ -22,20 +23,23 @@ export type AttachableRuntime = {
   readonly parked: readonly object[]
 }
 
+/** What it knows of its actors just now, and does not record. */
+export type LiveLook = (ids: readonly string[]) => Promise<LiveActor[]>
+
 /**
  * Opens the socket and says in `owner.json` where it is. Resolves with how to close it again.
  *
- * @param logPath - The folder of the log that this process has open; if it does not, nothing is opened.
+ * @param options - `logPath`: the folder of the log that this process has open; if it does not, nothing is opened.
  * @throws AttachError `ATTACH_UNAVAILABLE`
  */
 export async function openOwnerDoor(
   runtime: AttachableRuntime,
-  logPath: string,
+  { logPath, live }: { readonly logPath: string; readonly live: LiveLook },
 ): Promise<() => Promise<void>> {
   const server = await openOwnerServer({
     store: runtime.store,
     acts: runtimeActs(runtime),
-    live: () => ({ parked: runtime.parked }),
+    live: async (ids) => ({ parked: [...runtime.parked], actors: await live(ids) }),
     version: await packageVersion(),
   })
   // A store of the user's own, whose owner file is not ours to write.

@@ -84,6 +84,8 @@ export interface Engine {
     machine: TMachine,
     id: string,
   ): Promise<DurableActor<TMachine> | undefined>
+  /** An actor that is in memory; `undefined` for one at rest. Wakes nobody. */
+  inMemory(id: string): Pick<Cell, 'mailbox'> | undefined
   /** The same, whatever its machine. */
   find(id: string): Promise<FoundActor | undefined>
   /** @throws RuntimeError `ACTOR_NOT_FOUND`, and what `DurableActor.send` throws */
@@ -363,6 +365,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       assertSameMachine(cell, durable)
       return reference(cell)
     },
+    inMemory: (id) => families.live.get(rootOf(id))?.member(id),
     async find(id) {
       const cell = await find(id)
       return cell && { machine: cell.machine.name, actor: reference(cell), correlationId: cell.correlationId }

@@ -18,7 +18,12 @@ eventStoreConformance(
 /** Everything that reads goes over the socket. A write tells this end of the log's new end before it resolves. */
 async function attachedStore(): Promise<EventStore> {
   const owner = createMemoryEventStore()
-  const server = await openOwnerServer({ store: owner, acts: {}, live: () => ({}), version: 'test' })
+  const server = await openOwnerServer({
+    store: owner,
+    acts: {},
+    live: async () => ({ parked: [], actors: [] }),
+    version: 'test',
+  })
   const attached = await attach({ ...server.address, client: 'test' })
   /** Of each subscription that is open, the position it was given last. */
   const given = new Set<{ position: number }>()

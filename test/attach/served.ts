@@ -14,7 +14,13 @@ export type Served = {
 
 export async function serve(options: Partial<OwnerServerOptions> = {}): Promise<Served> {
   const store = options.store ?? createMemoryEventStore()
-  const server = await openOwnerServer({ acts: {}, live: () => ({}), version: 'test', ...options, store })
+  const server = await openOwnerServer({
+    acts: {},
+    live: async () => ({ parked: [], actors: [] }),
+    version: 'test',
+    ...options,
+    store,
+  })
   onTestFinished(async () => {
     await server.close()
     await store.close()

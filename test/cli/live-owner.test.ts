@@ -73,7 +73,12 @@ describe('a recorded project', () => {
     // One log, read in two ways: a runtime that is opened and closed would record that it was.
     const logPath = join(project.path, 'log')
     const store = await openLevelEventStore({ path: logPath })
-    const server = await openOwnerServer({ store, acts: {}, live: () => ({}), version: 'test' })
+    const server = await openOwnerServer({
+      store,
+      acts: {},
+      live: async () => ({ parked: [], actors: [] }),
+      version: 'test',
+    })
     expect(await announceSocket(logPath, server.address)).toBe(true)
     const live = await answers()
     await server.close()
@@ -216,6 +221,114 @@ describe('pause, resume, cancel', () => {
     const closed = await agentctl(['pause', 'work', '--json', '--project', path])
     expect(closed.code).toBe(4)
     expect(JSON.parse(closed.stderr)).toMatchObject({ error: { code: 'CLI_NO_OWNER' } })
+  })
+})
+
+describe('ps', () => {
+  const NOBODY = { mailbox: 0, queue_place: null, attempt: null, calls: [], effects: [] }
+  /** One works on a step, one waits for a person, one for a place; and one is at rest. */
+  const scene = async (maxConcurrent = 1) => {
+    const path = await newPath()
+    const write = defineTool({
+      name: 'write',
+      capabilities: ['execute:write'],
+      input: z.object({ text: z.string() }),
+      estimate: () => 0,
+      inDoubt: 'retry',
+      execute: ({ text }) => text,
+    })
+    const runtime = await createRuntime({
+      path,
+      maxConcurrent,
+      maxResident: 1,
+      tools: [write],
+      agents: [
+        defineAgent('thinker', (ctx) => ctx.step('think', () => stopped(ctx.signal))),
+        defineAgent('writer', (ctx) => ctx.tool(write, { text: 'a' })),
+      ],
+      hooks: {
+        asks: {
+          triggers: ['execute:write'],
+          validate: () => ({ allowed: false, requires_approval: true, reason: 'ask ann' }),
+        },
+      },
+    })
+    onTestFinished(() => runtime.close())
+    const { id: session } = await runtime.sessions.start({ role: 'orchestrator', name: 'work' })
+    const start = async (agent_id: string): Promise<string> =>
+      (await runtime.agents.startById({ agent_id, parent_id: session })).run_id
+    // Who waits for a person leaves its place to others meanwhile.
+    const writer = await start('writer')
+    await expect.poll(async () => (await runtime.approvals.list()).length).toBe(1)
+    const thinker = await start('thinker')
+    await expect.poll(async () => (await runtime.sessions.get(thinker)).status).toBe('active')
+    const [second, third] = [await start('thinker'), await start('thinker')]
+    return { path, runtime, session, thinker, writer, second, third }
+  }
+  const rows = async (path: string, ...argv: string[]) => {
+    const told = await agentctl(['ps', '--json', ...argv, '--project', path])
+    expect(told).toMatchObject({ code: 0, stderr: '' })
+    const lines = told.stdout.trimEnd().split('\n')
+    return new Map(
+      lines.map((line) => {
+        const row = JSON.parse(line) as { id: string; live?: object }
+        return [row.id, row] as const
+      }),
+    )
+  }
+
+  test('says of a live owner what no log knows: the attempt under way, what it waits for, who is in line, who rests', async () => {
+    const { path, session, thinker, writer, second, third } = await scene()
+    await expect.poll(async () => (await rows(path)).get(session)?.live).toMatchObject({ resident: false })
+    const told = await rows(path)
+    const iso = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string
+    const attempt = { number: 1, since: iso }
+    expect(told.get(session)?.live).toEqual({ id: session, resident: false, ...NOBODY })
+    expect(told.get(thinker)?.live).toEqual({
+      ...NOBODY,
+      id: thinker,
+      resident: true,
+      attempt,
+      calls: [{ kind: 'step', name: 'think', since: iso, waits_for: null }],
+    })
+    expect(told.get(writer)?.live).toEqual({
+      ...NOBODY,
+      id: writer,
+      resident: true,
+      attempt,
+      calls: [{ kind: 'tool', name: 'write', since: iso, waits_for: 'approval' }],
+    })
+    expect(told.get(second)?.live).toMatchObject({ queue_place: 1, attempt: null })
+    expect(told.get(third)?.live).toMatchObject({ queue_place: 2, attempt: null })
+    const { stdout } = await agentctl(['ps', '--project', path])
+    expect(stdout).toMatch(/^WHO .* WAITS FOR +LIVE$/m)
+    expect(stdout).toMatch(/^work .* at rest$/m)
+    expect(stdout).toMatch(/^  thinker .* attempt 1 for \ds: step think \(\ds\)$/m)
+    expect(stdout).toMatch(/^  writer .* attempt 1 for \ds: tool write, a person's approval \(\ds\)$/m)
+    expect(stdout).toMatch(/^  thinker .* place 2 in line$/m)
+  })
+
+  test('counts the attempts that are under way again, and says nothing of one that was stopped', async () => {
+    const { path, runtime, thinker } = await scene(8)
+    await runtime.sessions.pause(thinker)
+    await expect.poll(async () => (await rows(path)).get(thinker)?.live).toMatchObject({ attempt: null })
+    await runtime.sessions.resume(thinker)
+    await expect
+      .poll(async () => (await rows(path)).get(thinker)?.live)
+      .toMatchObject({ attempt: { number: 2 }, calls: [{ name: 'think' }] })
+  })
+
+  test('says nothing of the kind of a folder that nobody has open', async () => {
+    const { path, runtime, thinker } = await scene()
+    const live = await rows(path)
+    await runtime.close()
+    const dead = await rows(path)
+    expect(dead.get(thinker)).not.toHaveProperty('live')
+    const { live: _live, ...recorded } = live.get(thinker) ?? {}
+    expect(dead.get(thinker)).toEqual(recorded)
+    const { stdout } = await agentctl(['ps', '--project', path])
+    expect(stdout).toMatch(/^WHO .* WAITS FOR$/m)
+    expect(stdout).not.toMatch(/attempt|at rest|in line/)
   })
 })
 
