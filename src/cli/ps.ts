@@ -137,7 +137,8 @@ const STYLES: Readonly<Record<string, Style>> = {
 }
 
 async function summary({ options, command }: CliCall, query: LogQuery): Promise<string> {
-  const { effects, approvals, timers, tool_calls, handoffs, mail, dead_letters } = await query.pending()
+  const owed = await query.pending()
+  const { effects, approvals, timers, tool_calls, handoffs, mail, dead_letters, parked, paused_forks } = owed
   const parts = [
     counted(effects.length, 'effect'),
     counted(approvals.length, 'approval'),
@@ -145,6 +146,8 @@ async function summary({ options, command }: CliCall, query: LogQuery): Promise<
     counted(tool_calls.length, 'open tool call'),
     counted(handoffs.length, 'handoff'),
     counted(mail.length, 'message'),
+    counted(parked.length, 'parked run'),
+    counted(paused_forks.length, 'paused fork'),
     counted(dead_letters.length, 'dead letter'),
   ].filter((text) => !text.startsWith('0 '))
   const all = options['all'] === true ? '' : `; what has ended: ${command} ps --all`

@@ -1,7 +1,8 @@
 /** Everything that lives in the log, in rows: sessions and runs as a tree, then all other actors, each with what it waits for. */
 import { owedWork } from '../runtime/recovery/owed.ts'
 import { readOwedEffects } from '../runtime/effects/owed-effect.ts'
-import { isChildAddress } from '../runtime/fold/child-address.ts'
+import { isChildAddress, rootOf } from '../runtime/fold/child-address.ts'
+import { pausedForks } from '../runtime/forks/fork-hold.ts'
 import { isOurs } from './our-machines.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
 import { readMachines, type StateDefinition } from './recorded-machines.ts'
@@ -55,6 +56,7 @@ export async function readActors(
   call: QueryCall = {},
 ): Promise<ActorRow[]> {
   const tree = await readTree(log, reading(call))
+  const paused = await pausedForks(log)
   const { role, agent, project, tag, state, within, all = false } = question
   const wanted = (node: TreeNode): boolean =>
     (all || state !== undefined || !ENDED.has(node.state)) &&
@@ -65,9 +67,15 @@ export async function readActors(
     (state === undefined || node.state === state)
   const rows = treeRows(tree, within)
     .filter(({ node }) => wanted(node))
-    .map(({ node, depth }) => nodeRow(node, depth))
+    .map(({ node, depth }) => held(nodeRow(node, depth), paused))
   const ofTree = [role, agent, project, tag, within].some((given) => given !== undefined)
-  return ofTree ? rows : [...rows, ...(await otherActors(log, { all, state }, call))]
+  if (ofTree) return rows
+  return [...rows, ...(await otherActors(log, { all, state }, call)).map((row) => held(row, paused))]
+}
+
+/** A paused fork stands as it stood; but nothing of what it owes is done before it is let go. */
+function held(row: ActorRow, paused: ReadonlySet<string>): ActorRow {
+  return row.ended || !paused.has(rootOf(row.id)) ? row : { ...row, waits_for: 'to be let go: a paused fork' }
 }
 
 function nodeRow(node: TreeNode, depth: number): ActorRow {
@@ -111,8 +119,9 @@ async function otherActors(
   const definitions = new Map((await readMachines(log, call)).map((each) => [each.machine, each.definition]))
   const waits = new Map<string, string[]>()
   const wait = (id: string, text: string): unknown => waits.set(id, [...(waits.get(id) ?? []), text])
-  for await (const { stream_id, kind, src, due_at } of owedWork(log)) {
-    wait(stream_id, kind === 'timer' ? `a timer, due ${due_at}` : (src ?? 'a leaf'))
+  for await (const { stream_id, kind, src, due_at, dead_letter } of owedWork(log)) {
+    if (kind === 'timer') wait(stream_id, `a timer, due ${due_at}`)
+    else wait(stream_id, dead_letter === null ? (src ?? 'a leaf') : `a person, about ${src ?? 'a leaf'}`)
   }
   for (const { stream_id, action, phase } of await readOwedEffects(log)) {
     wait(stream_id, phase === 'asked' ? `a person, about ${action}` : action)

@@ -3,7 +3,7 @@ import type { RecordedEvent } from '../../eventstore/event.ts'
 import { redactSecrets } from '../permissions/redaction.ts'
 import { listDeadLetters, type RecordedDeadLetter } from '../runtime/delivery/dead-letters.ts'
 import { pausedForks } from '../runtime/forks/fork-hold.ts'
-import { owedWork, type OwedWork } from '../runtime/recovery/owed.ts'
+import { owedWork } from '../runtime/recovery/owed.ts'
 import { readOwedEffects } from '../runtime/effects/owed-effect.ts'
 import { waitingMail } from '../runtime/delivery/outbox.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
@@ -62,6 +62,14 @@ export type PendingEffect = {
   readonly reason: string | null
 }
 
+/** A timer of an actor; a session's and a run's own included. */
+export type PendingTimer = {
+  readonly stream_id: string
+  readonly key: string
+  /** ISO 8601. */
+  readonly due_at: string | null
+}
+
 /** A wish that hooks have left to a person. */
 export type PendingApproval = {
   readonly approval_id: string
@@ -80,7 +88,7 @@ export type Pending = {
   readonly effects: readonly PendingEffect[]
   readonly approvals: readonly PendingApproval[]
   /** Soonest first. */
-  readonly timers: readonly OwedWork[]
+  readonly timers: readonly PendingTimer[]
   readonly mail: readonly WaitingMail[]
   readonly tool_calls: readonly OpenCall[]
   readonly handoffs: readonly WaitingHandoff[]
@@ -102,11 +110,11 @@ export async function readPending(log: QueryableLog, call: QueryCall = {}): Prom
       reason,
     }),
   )
-  const timers: OwedWork[] = []
+  const timers: PendingTimer[] = []
   for await (const work of owedWork(log)) {
-    const { stream_id, key, src, failed, retry_at, dead_letter } = work
+    const { stream_id, key, src, due_at, failed, retry_at, dead_letter } = work
     const phase = dead_letter === null ? 'running' : 'given_up'
-    if (work.kind === 'timer') timers.push(work)
+    if (work.kind === 'timer') timers.push({ stream_id, key, due_at })
     else effects.push({ stream_id, key, name: src ?? '', phase, failed, retry_at, reason: null })
   }
   const mail: WaitingMail[] = []

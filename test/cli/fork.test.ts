@@ -153,6 +153,16 @@ describe('agentctl fork', () => {
     expect(await runtime.verify()).toMatchObject({ ok: true })
   })
 
+  test('that is paused is listed as one, and not as if it were at work', async () => {
+    const into = join(folder, 'listed')
+    expect((await fork('order-1', '--at', '2', '--into', into, '--machines', orders)).code).toBe(EXIT.ok)
+    expect((await fork(project.cleaner, '--at', '5', '--into', into)).code).toBe(EXIT.ok)
+    const told = await agentctl(['ps', '--project', into])
+    const waits = told.stdout.match(/to be let go: a paused fork$/gm)
+    expect(waits).toHaveLength(2)
+    expect(told.stderr).toContain('owed: 2 paused forks')
+  })
+
   const usage = EXIT.usage
   test.each([
     { what: 'without a folder', argv: ['order-1'], code: usage, says: "Required option '--into <folder>'" },

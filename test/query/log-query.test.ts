@@ -1,8 +1,14 @@
 /** The one door for readers, on a log in which something of everything has happened. */
-import { setup } from 'xstate'
+import { fromPromise, setup } from 'xstate'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EventStore, RecordedEvent } from '../../eventstore/index.ts'
-import { createLogQuery, createRuntime, type EventsQuestion, type LogQuery } from '../../src/index.ts'
+import {
+  createLogQuery,
+  createRuntime,
+  type EventsQuestion,
+  type LogQuery,
+  withPolicies,
+} from '../../src/index.ts'
 import { mermaidSequence } from '../../src/query/mermaid-sequence.ts'
 import { orderMachine, storyStore } from './story.ts'
 
@@ -419,6 +425,24 @@ describe('what is not done', () => {
       dead_letters: [{ from: 'order-2', to: 'order-3', reason: 'the actor has ended' }],
       mail: [],
     })
+  })
+
+  test('is for a person to see to where a leaf was given up', async () => {
+    const fetcher = setup({
+      actors: { fetchIt: fromPromise(async () => Promise.reject(new Error('no route'))) },
+    }).createMachine({
+      id: 'fetcher',
+      initial: 'fetching',
+      states: { fetching: { invoke: { id: 'it', src: 'fetchIt', onDone: 'done' } }, done: {} },
+    })
+    await using runtime = await createRuntime({
+      machines: [withPolicies(fetcher, { actors: { fetchIt: { retries: { attempts: 2, delayMs: 1 } } } })],
+      onError: () => {},
+    })
+    await runtime.spawn(fetcher, { id: 'f' })
+    await expect.poll(async () => (await runtime.deadLetters()).length).toBe(1)
+    expect(await runtime.query.actors()).toMatchObject([{ id: 'f', waits_for: 'a person, about fetchIt' }])
+    expect((await runtime.query.pending()).effects).toMatchObject([{ name: 'fetchIt', phase: 'given_up' }])
   })
 
   test('is part of how the log is doing', async () => {
