@@ -7,6 +7,8 @@ import { verifyLog, type VerifyLogOptions, type VerifyLogReport } from './query/
 import type { NewId } from './runtime/clock.ts'
 import type { Engine } from './runtime/engine.ts'
 import type { Fork } from './runtime/forks/fork-copy.ts'
+import type { ResumeOptions } from './runtime/forks/forks.ts'
+import type { HeldBack } from './runtime/forks/held-back.ts'
 import type { MachineWithPolicies } from './runtime/policies.ts'
 import { assertForkable } from './sessions/fork-guard.ts'
 
@@ -51,12 +53,20 @@ export interface History {
    */
   fork(id: string, options?: ForkOptions): Promise<Fork>
   /**
-   * Lets a paused fork go: its timers and leaves begin, also those that it was to begin while it was paused. Actions
-   * of that time are not made up for. A fork that was let go before stays as it is.
+   * What a paused fork holds back: declared actions, leaves, timers and mail; nothing if it was let go.
    *
-   * @throws RuntimeError `ACTOR_NOT_FOUND`, `FORK_UNKNOWN`, `FORK_REFUSED`, `MACHINE_UNKNOWN`, `ACTOR_DIVERGED`
+   * @throws RuntimeError `ACTOR_NOT_FOUND`, `FORK_UNKNOWN`
    */
-  resumeFork(id: string): Promise<void>
+  heldBack(id: string): Promise<HeldBack>
+  /**
+   * Lets a paused fork go: what it holds back begins, by its policies and under keys of its own, but for the actions
+   * whose keys are in `abandon`. Actions of the time in between that are not declared are not made up for. A fork that
+   * was let go before stays as it is.
+   *
+   * @throws RuntimeError `ACTOR_NOT_FOUND`, `FORK_UNKNOWN`, `FORK_REFUSED`, `MACHINE_UNKNOWN`, `ACTOR_DIVERGED`;
+   * `EFFECT_UNKNOWN` for a key in `abandon` that it does not hold
+   */
+  resumeFork(id: string, options?: ResumeOptions): Promise<void>
 }
 
 export type HistoryHost = {
@@ -80,9 +90,10 @@ export function createHistory({ engine, machines, newId }: HistoryHost): History
       await assertForkable(store, id, 'fork')
       return forks.fork({ id, at, newId: forkId, paused: !live })
     },
-    async resumeFork(id) {
+    heldBack: (id) => forks.heldBack(id),
+    async resumeFork(id, options) {
       await assertForkable(store, id, 'resume')
-      await forks.resume(id)
+      await forks.resume(id, options)
     },
   }
 }

@@ -16,6 +16,8 @@ export type { RuntimeLogger } from './runtime/event-logger.ts'
 export type { SpawnOptions } from './runtime/spawn-options.ts'
 export type { Parked } from './runtime/parked.ts'
 export type { Fork } from './runtime/forks/fork-copy.ts'
+export type { ResumeOptions } from './runtime/forks/forks.ts'
+export type { HeldBack, HeldEffect } from './runtime/forks/held-back.ts'
 export type { EffectSettlement, ListedEffect } from './runtime/effects/effects.ts'
 export { effectOf, withPolicies } from './runtime/policies.ts'
 export type {

@@ -10,6 +10,8 @@ export type EffectRun = {
   readonly key: string
   /** 1 for the first one. */
   readonly attempt: number
+  /** In a fork, of an action that it inherited: the key under which the original owed it. */
+  readonly originalKey?: string
   /** Aborts when the time is up, when the effect is abandoned, and when the runtime has waited for it at its close. */
   readonly signal: AbortSignal
 }

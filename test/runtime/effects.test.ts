@@ -660,6 +660,8 @@ test('the effects of a paused fork are held back, and run under a key of its own
   const bank = new Bank()
   const { engine, order, registered } = await opened(bank)
   await order.send({ type: 'pay', amount: 7 })
+  // What is owed still would be inherited.
+  await until(async () => (await told(engine)).includes('effect.done'), 'the outcome')
   await engine.forks.fork({ id: 'o-1', at: 'last', newId: 'o-2', paused: true })
   const fork = await engine.get(registered.machine, 'o-2')
   await fork?.send({ type: 'pay', amount: 5 })

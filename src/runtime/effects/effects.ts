@@ -51,6 +51,8 @@ export type ListedEffect = {
   /** ISO 8601, UTC. */
   readonly retry_at: string | null
   readonly reason: string | null
+  /** In a fork: the key under which the original owed it. */
+  readonly original_key: string | null
 }
 
 /** What a person says of an effect: it is done, it is to be run (again), or nobody wants it any more. */
@@ -118,10 +120,10 @@ export class Effects {
 
   list(): ListedEffect[] {
     return Array.from(this.#items.values(), (item) => {
-      const { key, stream_id, action, failed, retry_at = null } = item.owed
+      const { key, stream_id, action, failed, retry_at = null, original_key = null } = item.owed
       const state = stateOf(item)
       const reason = state === 'unregistered' ? unregistered(item.owed) : (item.owed.reason ?? null)
-      return { key, stream_id, action, state, failed, retry_at, reason }
+      return { key, stream_id, action, state, failed, retry_at, reason, original_key }
     })
   }
 
@@ -160,7 +162,10 @@ export class Effects {
     const item = this.#add({ ...anew, phase: 'owed', failed: 0 })
     item.busy = true
     await this.#host.store.appendBatch({
-      appends: [beside.append],
+      appends: [
+        effectEvent(owed, 'revived', { at: new Date(this.#host.clock.now()).toISOString() }),
+        beside.append,
+      ],
       entries: [beside.entry, effectEntry(owed, item.owed)],
     })
     item.busy = false
@@ -339,8 +344,14 @@ export class Effects {
   #limited<T>(item: Item, { policy }: Code, work: (effect: EffectRun) => T | Promise<T>): Promise<T> {
     const controller = new AbortController()
     item.controller = controller
-    const { key, action, failed } = item.owed
-    const effect: EffectRun = { key, attempt: failed + 1, signal: controller.signal }
+    const { key, action, failed, original_key: originalKey } = item.owed
+    const { signal } = controller
+    const effect: EffectRun = {
+      key,
+      attempt: failed + 1,
+      signal,
+      ...(originalKey !== undefined && { originalKey }),
+    }
     const { timeoutMs: ms } = policy
     const { clock } = this.#host
     const limit =

@@ -3,7 +3,7 @@ import type { StreamAppend } from '../../../eventstore/event-store.ts'
 import type { NewEvent } from '../../../eventstore/event.ts'
 import type { ChildRecord } from '../fold/cell-state.ts'
 import { RuntimeError, textOf } from '../runtime-error.ts'
-import { EFFECTS_SUFFIX } from './owed-effect.ts'
+import { effectStream } from './owed-effect.ts'
 
 /** For the stream that tells of the effects of its actor. `type`: `failed` if it is tried again, `given_up` if not. */
 export function leafEvent(
@@ -19,7 +19,7 @@ export function leafEvent(
     correlation_id: at.correlationId,
     causation_id: cause,
   }
-  return { stream_id: `${at.streamId}${EFFECTS_SUFFIX}`, events: [event], expectedVersion: 'any' }
+  return { stream_id: effectStream(at.streamId), events: [event], expectedVersion: 'any' }
 }
 
 export function leafGivenUp(

@@ -39,6 +39,13 @@ export type OwedEffect = {
   readonly retry_at?: string
   /** The last failure, or why a person is asked. */
   readonly reason?: string
+  /** In a fork: the key under which the original owed it. */
+  readonly original_key?: string
+}
+
+/** The stream that tells of the effects of an actor. */
+export function effectStream(streamId: string): string {
+  return `${streamId}${EFFECTS_SUFFIX}`
 }
 
 /** Whether an action that a step asked for is owed, and not merely run. */
@@ -83,7 +90,7 @@ export function intentRecords(
 }
 
 /** What is owed for an action; its arguments as JSON carries them. */
-function owedEffect(
+export function owedEffect(
   at: {
     readonly key: string
     readonly streamId: string
@@ -129,7 +136,7 @@ export function effectEvent(
     correlation_id,
     causation_id: cause,
   }
-  return { stream_id: `${stream_id}${EFFECTS_SUFFIX}`, events: [event], expectedVersion: 'any' }
+  return { stream_id: effectStream(stream_id), events: [event], expectedVersion: 'any' }
 }
 
 /** All that is owed, or what one family owes; in the order in which it was intended. */

@@ -8,7 +8,7 @@
  */
 import type { JsonValue, RecordedEvent } from '../../../eventstore/event.ts'
 import { eventOf, MIGRATION_FIELD } from './canonical.ts'
-import type { CellState } from './cell-state.ts'
+import type { CellState, Effect } from './cell-state.ts'
 import { isChildAddress } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import { createFolder, type Folder, type FoldOutcome } from './fold.ts'
@@ -39,7 +39,8 @@ export type ReplayFrom = {
 }
 
 export type Replayed =
-  | { readonly kind: 'agrees'; readonly state: CellState }
+  /** `effects`: what it intended to do to the world. */
+  | { readonly kind: 'agrees'; readonly state: CellState; readonly effects: readonly Effect[] }
   /** It was decided by another version of the machine, before a migration: that is not for this one to say. */
   | { readonly kind: 'older' }
   | Divergence
@@ -104,7 +105,10 @@ export class Replayer {
       return this.#diverged(record, { now: 'threw', reason: `its code throws now: ${textOf(cause)}`, cause })
     }
     const got = (snapshot.value ?? null) as JsonValue
-    if (sameStateValue(got, record.state)) return { kind: 'agrees', state: outcome.state }
+    if (sameStateValue(got, record.state)) {
+      const { state, effects } = outcome
+      return { kind: 'agrees', state, effects }
+    }
     const reason = `it leads to ${stateText(got)} now, and led to ${stateText(record.state)}`
     return this.#diverged(record, { now: 'led_elsewhere', got, reason })
   }

@@ -2,21 +2,20 @@
  * Copies the first events of an actor and its descendants into new streams, under new event ids, after they have proved
  * to replay there.
  */
-import type { Entry, EventStore } from '../../../eventstore/event-store.ts'
+import type { Entry, EventStore, StreamAppend } from '../../../eventstore/event-store.ts'
 import type { NewEvent, RecordedEvent } from '../../../eventstore/event.ts'
 import type { CellState } from '../fold/cell-state.ts'
 import { recordDefinition } from '../definition.ts'
 import { withDescendants, type DurableMachine } from '../fold/durable-machine.ts'
 import { noActor, unknownMachine } from '../engine-errors.ts'
-import { readFamily, type Copy } from './fork-family.ts'
+import { readFamily, type Copy, type ForkSource } from './fork-family.ts'
 import { heldEntry, pausedEntry, pausedForks, storeOf } from './fork-hold.ts'
+import { effectEntry } from '../effects/owed-effect.ts'
+import { inheritedEvent } from './fork-effects.ts'
 import { forkCreated, forkStream } from './fork-link.ts'
 import type { ForkNames } from './fork-names.ts'
 import { compareOwed, owedEntries } from '../recovery/owed.ts'
 import { RuntimeError } from '../runtime-error.ts'
-
-/** What a fork is read from. */
-export type ForkSource = Pick<EventStore, 'entries' | 'head' | 'position' | 'readStream'>
 
 export type ForkWish = {
   /** The actor to fork. */
@@ -43,6 +42,8 @@ export type ForkPlan = {
   readonly streams: readonly { readonly stream_id: string; readonly events: readonly NewEvent[] }[]
   /** The last event of the original that is taken over. */
   readonly last: RecordedEvent
+  /** What is told of the actions that it inherits. */
+  readonly effects: readonly StreamAppend[]
   readonly entries: readonly Entry[]
 }
 
@@ -70,19 +71,23 @@ export async function planFork(
     throw noVersion(id, version, head.version)
   }
   const until = wish.at === last ? { position: from.position() } : { version }
-  const { copies, names } = await readFamily(from, { id, newId, machine, until })
   const store = storeOf(from as EventStore, id, await pausedForks(from))
+  const { copies, names } = await readFamily(store, { id, newId, machine, until })
   const entries: Entry[] = paused ? [pausedEntry(newId, version)] : []
   for (const copy of copies) {
     const inherited = copy.whole ? await recordedDueTimes(store, copy, names) : copy.renamed
-    const owed = owedEntries(copy.to, undefined, inherited)
+    const owed = [
+      ...owedEntries(copy.to, undefined, inherited),
+      ...copy.owed.map((effect) => effectEntry(effect, effect)),
+    ]
     entries.push(...(paused ? owed.map((entry) => heldEntry(newId, entry)) : owed))
   }
   const [root] = copies
   if (root === undefined) throw noActor(id)
   const fork: Fork = { id: newId, from: { stream_id: id, version: root.last.version }, paused }
   const streams = copies.map(({ to, events }) => ({ stream_id: to, events }))
-  return { fork, machine, streams, last: root.last, entries }
+  const effects = copies.flatMap((copy) => copy.owed.map((one) => inheritedEvent(one, copy.last.timestamp)))
+  return { fork, machine, streams, last: root.last, effects, entries }
 }
 
 /**
@@ -91,7 +96,7 @@ export async function planFork(
  * @throws RuntimeError `ACTOR_EXISTS`
  */
 export async function writeFork(to: EventStore, plan: ForkPlan): Promise<Fork> {
-  const { fork, machine, streams, last, entries } = plan
+  const { fork, machine, streams, last, effects, entries } = plan
   const beside = forkStream(fork.id)
   if ((await to.head(fork.id)) !== undefined || (await to.head(beside)) !== undefined)
     throw forkExists(fork.id)
@@ -102,6 +107,7 @@ export async function writeFork(to: EventStore, plan: ForkPlan): Promise<Fork> {
     appends: [
       ...streams.map((stream) => ({ ...stream, expectedVersion: 'no_stream' as const })),
       { stream_id: beside, events: [forkCreated(last, fork.paused)], expectedVersion: 'no_stream' },
+      ...effects,
     ],
     entries,
   })

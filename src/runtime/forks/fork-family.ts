@@ -4,6 +4,8 @@ import type { NewEvent, RecordedEvent } from '../../../eventstore/event.ts'
 import type { CellState } from '../fold/cell-state.ts'
 import type { DurableMachine } from '../fold/durable-machine.ts'
 import { noActor } from '../engine-errors.ts'
+import type { OwedEffect } from '../effects/owed-effect.ts'
+import { InheritedEffects } from './fork-effects.ts'
 import { ForkNames } from './fork-names.ts'
 import { Replayer, type Divergence } from '../fold/replay.ts'
 import { RuntimeError } from '../runtime-error.ts'
@@ -20,6 +22,8 @@ export type Copy = {
   readonly whole: boolean
   readonly original: CellState
   readonly renamed: CellState
+  /** The actions that it owed at that moment, under the names of the fork. */
+  readonly owed: readonly OwedEffect[]
 }
 
 export type FamilyReading = {
@@ -29,6 +33,9 @@ export type FamilyReading = {
   /** The last version of the root, and how far the log is read; of a version, to the end of the turn that it is of. */
   readonly until: { readonly version: number } | { readonly position: number }
 }
+
+/** What a fork is read from. */
+export type ForkSource = Pick<EventStore, 'entries' | 'head' | 'position' | 'readStream'>
 
 type Read = {
   readonly copies: readonly Copy[]
@@ -42,7 +49,7 @@ type Read = {
  * @throws RuntimeError `ACTOR_NOT_FOUND`, `ACTOR_DIVERGED`; `FORK_REFUSED` for a version in the middle of a turn
  */
 export async function readFamily(
-  from: Pick<EventStore, 'readStream'>,
+  from: ForkSource,
   { id, newId, machine, until }: FamilyReading,
 ): Promise<{ readonly copies: readonly Copy[]; readonly names: ForkNames }> {
   const version = 'version' in until ? until.version : Infinity
@@ -77,10 +84,7 @@ type Bounds = {
   readonly position: number
 }
 
-async function readUntil(
-  from: Pick<EventStore, 'readStream'>,
-  { id, newId, machine, version, position }: Bounds,
-): Promise<Read> {
+async function readUntil(from: ForkSource, { id, newId, machine, version, position }: Bounds): Promise<Read> {
   const names = new ForkNames(id, newId)
   const copies: Copy[] = []
   const rest: RecordedEvent[] = []
@@ -88,6 +92,7 @@ async function readUntil(
   for (const [address, { to, machine: logic }] of members) {
     const original = new Replayer(logic, address)
     const renamed = new Replayer(logic, to)
+    const effects = await InheritedEffects.read(from, address, position)
     const events: NewEvent[] = []
     let last: RecordedEvent | undefined
     let whole = true
@@ -100,13 +105,15 @@ async function readUntil(
       const event = names.event(record)
       const before = original.take(record)
       if (before.kind === 'diverged') throw doesNotReplay(before, address)
-      const after = renamed.take({ ...record, ...event, stream_id: to } as RecordedEvent)
+      const copied = { ...record, ...event, stream_id: to } as RecordedEvent
+      const after = renamed.take(copied)
       if (after.kind === 'diverged') throw doesNotReplay(after, to)
       events.push(event)
       last = record
       // What it was before a migration is in that.
       if (before.kind === 'older' || after.kind === 'older') continue
       names.learn(before.state, after.state)
+      effects.take({ before: before.effects, after: after.effects, event: copied }, { to, machine: logic })
       for (const { durable, address: child, src } of before.state.children.values()) {
         const childMachine = logic.children.get(src)
         if (durable && childMachine !== undefined && !members.has(child)) {
@@ -127,6 +134,7 @@ async function readUntil(
       whole,
       original: original.state,
       renamed: renamed.state,
+      owed: await effects.all(from, { address, names }),
     })
   }
   return { copies, rest, names }

@@ -55,6 +55,11 @@ export class ForkNames {
     return this.#ids.has(eventId)
   }
 
+  /** The new id of an event that was given. */
+  eventId(old: string): string {
+    return this.#ids.get(old) ?? old
+  }
+
   event(record: RecordedEvent): NewEvent {
     const { stream_id: _stream, version: _version, position: _position, hash: _hash, ...kept } = record
     const event_id = uuidv7()

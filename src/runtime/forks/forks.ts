@@ -9,12 +9,14 @@
  * I3. What a fork holds back becomes owed in one batch with the event that says so.
  */
 import type { EventStore } from '../../../eventstore/event-store.ts'
+import type { Clock } from '../clock.ts'
 import type { DurableMachine } from '../fold/durable-machine.ts'
 import { noActor } from '../engine-errors.ts'
 import type { FamilyHost } from '../family/family.ts'
 import type { FamilyRegistry } from '../family/family-registry.ts'
 import { planFork, writeFork, type Fork, type ForkWish } from './fork-copy.ts'
 import { pausedEntry, pausedForks, releasedEntries } from './fork-hold.ts'
+import { abandoned, readHeldBack, type HeldBack } from './held-back.ts'
 import { forkResumed, forkStream } from './fork-link.ts'
 import { heldHost, heldMachine } from './fork-world.ts'
 import { RuntimeError } from '../runtime-error.ts'
@@ -27,16 +29,26 @@ export interface Forks {
   worldOf(id: string, world: World): Promise<World>
   /** @throws RuntimeError `INPUT_INVALID`, and what `planFork` and `writeFork` throw */
   fork(wish: ForkWish): Promise<Fork>
+  /** What a fork holds back. @throws RuntimeError `ACTOR_NOT_FOUND`, `FORK_UNKNOWN` */
+  heldBack(id: string): Promise<HeldBack>
   /**
    * Lets a paused fork go: what it holds back is owed from now on, and is begun. A fork that was let go stays as it is.
    *
-   * @throws RuntimeError `ACTOR_NOT_FOUND`, `FORK_UNKNOWN`, `MACHINE_UNKNOWN`, `ACTOR_DIVERGED`
+   * @throws RuntimeError `ACTOR_NOT_FOUND`, `FORK_UNKNOWN`, `MACHINE_UNKNOWN`, `ACTOR_DIVERGED`, `EFFECT_UNKNOWN`
    */
-  resume(id: string): Promise<void>
+  resume(id: string, options?: ResumeOptions): Promise<void>
+}
+
+export type ResumeOptions = {
+  /** Keys of actions that are not to be run. */
+  readonly abandon?: readonly string[]
+  /** Who says so, for the record; default `a person`. */
+  readonly by?: string
 }
 
 export type ForksHost = {
   readonly store: EventStore
+  readonly clock: Pick<Clock, 'now'>
   /** By name. */
   readonly machines: ReadonlyMap<string, DurableMachine>
   readonly families: () => FamilyRegistry
@@ -52,11 +64,19 @@ export function createForks(engine: ForksHost): Forks {
   let reading: Promise<Set<string>> | undefined
   const pausedNow = (): Promise<Set<string>> => (reading ??= pausedForks(store))
 
-  const letGo = async (id: string, version: number): Promise<void> => {
-    const appends = [{ stream_id: forkStream(id), events: [forkResumed(version)] }]
+  const assertFork = async (id: string): Promise<void> => {
+    if ((await store.head(id)) === undefined) throw noActor(id)
+    if ((await store.head(forkStream(id))) === undefined) throw notAFork(id)
+  }
+  const letGo = async (id: string, version: number, options: ResumeOptions): Promise<void> => {
+    const { abandon: keys = [], by = 'a person' } = options
+    const at = new Date(engine.clock.now()).toISOString()
+    const unwanted = await abandoned(store, id, { keys, by, at })
+    const appends = [{ stream_id: forkStream(id), events: [forkResumed(version)] }, ...unwanted.appends]
     await store.appendBatch({
       appends,
-      entries: [pausedEntry(id), ...(await releasedEntries(store, id))],
+      // What was owed last under a key is what holds.
+      entries: [pausedEntry(id), ...(await releasedEntries(store, id)), ...unwanted.entries],
     })
     ;(await pausedNow()).delete(id)
     await engine.effects.recover(id)
@@ -87,23 +107,26 @@ export function createForks(engine: ForksHost): Forks {
         if (isNew) paused.delete(wish.newId)
         throw error
       }
-      if (!wish.paused) await wake(wish.newId)
+      if (!wish.paused) {
+        await wake(wish.newId)
+        await engine.effects.recover(wish.newId)
+      }
       return plan.fork
     },
-    async resume(id) {
+    async heldBack(id) {
+      await assertFork(id)
+      return readHeldBack(store, id)
+    },
+    async resume(id, options = {}) {
       const paused = await pausedNow()
-      if (!paused.has(id) && !resuming.has(id)) {
-        if ((await store.head(id)) === undefined) throw noActor(id)
-        if ((await store.head(forkStream(id))) === undefined) throw notAFork(id)
-        return
-      }
+      if (!paused.has(id) && !resuming.has(id)) return assertFork(id)
       // Woken first, so that it is there at once below, and nobody else waits for it to wake.
       await wake(id)
       let moving = resuming.get(id)
       await families().use(id, (family) => {
         if (family === undefined || moving !== undefined || !paused.has(id)) return
         families().forget(family)
-        moving = family.close().then(() => letGo(id, family.root.version))
+        moving = family.close().then(() => letGo(id, family.root.version, options))
         resuming.set(id, moving)
         const over = (): void => void resuming.delete(id)
         moving.then(over, over)
