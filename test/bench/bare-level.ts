@@ -40,26 +40,42 @@ export async function putEach(database: ClassicLevel, puts: readonly Put[], lane
   await Promise.all(Array.from({ length: lanes }, lane))
 }
 
-/** Reads every event, holds it against its checksum and parses it: no chain, no order, no stream. */
-export async function readCheckAndParse(database: ClassicLevel): Promise<number> {
-  const values = database.values({ gte: 'e', lt: 'f', highWaterMarkBytes: READ_AHEAD_BYTES })
+/** As much of an event as is looked at. */
+type Body = {
+  readonly position: number
+  readonly stream_id: string
+  readonly event_type: string
+  readonly payload: object
+}
+
+/**
+ * Reads every event, holds it against its checksum, parses it and hands it over: no chain, no order, no stream. Gives
+ * back how many there are.
+ */
+export async function readCheckAndParse(
+  database: ClassicLevel,
+  take: (body: Body) => void = () => {},
+): Promise<number> {
   let events = 0
-  let next = values.nextv(PAGE)
-  for (;;) {
-    const page = await next
-    if (page.length === 0) break
-    next = values.nextv(PAGE)
+  for await (const page of eventPages(database)) {
     for (const value of page) {
-      if (
-        crc32(value.slice(CHECKSUM_END)).toString(16).padStart(CHECKSUM_END, '0') !==
-        value.slice(0, CHECKSUM_END)
-      )
+      if (crc32(value.slice(CHECKSUM_END)) !== Number.parseInt(value.slice(0, CHECKSUM_END), 16))
         throw new Error(`the checksum of event ${events + 1} does not hold`)
-      const body = JSON.parse(value.slice(BODY_START)) as { position: number }
-      if (body.position === (events += 1)) continue
-      throw new Error(`event ${events} is at position ${body.position}`)
+      const body = JSON.parse(value.slice(BODY_START)) as Body
+      if (body.position !== (events += 1)) throw new Error(`event ${events} is at position ${body.position}`)
+      take(body)
     }
   }
-  await values.close()
   return events
+}
+
+/** The next page is read while the reader works on this one. */
+async function* eventPages(database: ClassicLevel): AsyncGenerator<string[], void, undefined> {
+  const values = database.values({ gte: 'e', lt: 'f', highWaterMarkBytes: READ_AHEAD_BYTES })
+  let next = values.nextv(PAGE)
+  for (let page = await next; page.length > 0; page = await next) {
+    next = values.nextv(PAGE)
+    yield page
+  }
+  await values.close()
 }

@@ -1,5 +1,6 @@
 /** Coming back: the replay of a whole log, and the wake of an actor with a long stream. */
 import { join } from 'node:path'
+import type { ClassicLevel } from 'classic-level'
 import { initialTransition, transition, type AnyMachineSnapshot } from 'xstate'
 import {
   openLevelEventStore,
@@ -12,6 +13,7 @@ import { durableMachine, type DurableMachine } from '../../src/runtime/fold/dura
 import { createEngine, type Engine } from '../../src/runtime/engine.ts'
 import { Replayer } from '../../src/runtime/fold/replay.ts'
 import { alternate, comparison, pick, type Comparison, type Figures } from './alternate.ts'
+import { openBareLevel, readCheckAndParse } from './bare-level.ts'
 import { counterMachine } from './counter-machine.ts'
 
 const ROUNDS = 5
@@ -23,26 +25,35 @@ const WAKES = 15
 const ID = 'counter-long'
 
 export async function measureReplays(folder: string, events: number): Promise<Comparison[]> {
-  const store = await openLevelEventStore({ path: join(folder, 'replays') })
-  await fill(store, events)
+  const path = join(folder, 'replays')
+  const written = await openLevelEventStore({ path })
+  await fill(written, events)
+  await written.close()
   const machine = durableMachine(counterMachine)
   const stock = { ...machine, compiled: undefined }
-  const { naive, ...ours } = await alternate(
-    {
-      naive: () => timed(events, () => replayNaively(store)),
-      stock: () => timed(events, () => replay(store, stock)),
-      table: () => timed(events, () => replay(store, machine)),
-    },
+  const ours = async (as: DurableMachine): Promise<Figures> => {
+    const store = await openLevelEventStore({ path })
+    const figures = await timed(events, () => replay(store, as))
+    await store.close()
+    return figures
+  }
+  const bare = async (): Promise<Figures> => {
+    const database = await openBareLevel(join(path, 'db'))
+    const figures = await timed(events, () => replayNaively(database))
+    await database.close()
+    return figures
+  }
+  const { naive, withStep, withTable } = await alternate(
+    { naive: bare, withStep: () => ours(stock), withTable: () => ours(machine) },
     events > 200_000 ? 1 : ROUNDS,
   )
-  await store.close()
   const raw = pick(naive, 'perSecond')
   const row = (name: string, atLeast: number, side: readonly Figures[]): Comparison =>
     comparison({ name, unit: 'events/s', goal: { atLeast }, ours: pick(side, 'perSecond'), raw })
   const what = `${events.toLocaleString('en')} events of ${STREAMS.toLocaleString('en')} streams`
   return [
-    row(`replay ${what} with XState's own step, beside \`transition()\``, 2, ours.stock),
-    row(`replay ${what} with the table of a flat machine, beside \`transition()\``, 6, ours.table),
+    row(`replay ${what} with XState's own step, beside \`transition()\``, 2, withStep),
+    row(`replay ${what} with the table of a flat machine, beside \`transition()\``, 6, withTable),
   ]
 }
 
@@ -90,20 +101,17 @@ async function replay(store: EventStore, machine: DurableMachine): Promise<numbe
   return count
 }
 
-async function replayNaively(store: EventStore): Promise<number> {
+async function replayNaively(database: ClassicLevel): Promise<number> {
   const snapshots = new Map<string, AnyMachineSnapshot>()
-  let count = 0
-  for await (const { stream_id, event_type, payload } of store.readAll()) {
+  return readCheckAndParse(database, ({ stream_id, event_type, payload }) => {
     const before = snapshots.get(stream_id)
-    const event = { type: event_type, ...(payload as object) } as never
+    const event = { type: event_type, ...payload } as never
     const [after] =
       before === undefined
         ? initialTransition(counterMachine)
         : transition(counterMachine, before as never, event)
     snapshots.set(stream_id, after)
-    count += 1
-  }
-  return count
+  })
 }
 
 export async function measureWakes(folder: string): Promise<Comparison[]> {
