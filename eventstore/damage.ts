@@ -24,6 +24,8 @@ export type DamageKind =
   | 'command'
   /** A file of the database is damaged; the detail says which, and where. */
   | 'file'
+  /** A sealed value does not open with its own key: it was changed, or moved to another place. */
+  | 'sealed'
   /** The log ends before what was acknowledged. */
   | 'tail'
 

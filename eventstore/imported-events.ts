@@ -5,9 +5,11 @@
  *
  * I1  A stream gets its events in order, from version 1 or from where an earlier import ended.
  * I2  Once a position could not be kept, where each event came from is written beside it.
+ * I3  Whose a sealed event is, is known in the log that it comes to: it can be erased there as well.
  */
 import { EventStoreError } from './errors.ts'
 import type { NewEvent, RecordedEvent } from './event.ts'
+import { sealingEntries } from './sealing/subjects.ts'
 import type { AtomicBatch, BatchResult, Entry, EventStore, ImportBatch, RecordedStub } from './event-store.ts'
 
 /** Entries of this prefix tell where events came from: `[new position, old position, how many in a row]`. */
@@ -69,6 +71,10 @@ export class ImportedEvents {
     const moved = runs.some(([now, before]) => now !== before)
     if (moved) this.samePositions = false
     const entries: Entry[] = moved ? [{ key: originKey(runs[0]?.[0] ?? 0), value: runs }] : []
+    const sealing = new Map<string, Entry>()
+    for (const event of events)
+      if (!('stub' in event)) for (const entry of sealingEntries(event)) sealing.set(entry.key, entry)
+    entries.push(...sealing.values())
     const { alsoNamed = [], ...command } = options
     const named = alsoNamed.map((stream_id) => ({ stream_id, events: [] }))
     const batch = { appends: [...appendsOf(events), ...named], entries, ...command }

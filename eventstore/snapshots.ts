@@ -22,7 +22,19 @@ export type SnapshotOptions = {
   readonly every?: number
   /** How many are kept per stream; default 2. */
   readonly keep?: number
+  /** Seals states on their way to the disk, for a log that seals; default none is. */
+  readonly seal?: SnapshotSeal
 }
+
+/** What seals a state, and opens it again; a store that seals is one. */
+export type SnapshotSeal = {
+  /** `undefined` for what must not be kept. */
+  sealBeside(at: SnapshotPlace, state: JsonValue): JsonValue | undefined
+  /** `undefined` for what cannot be opened. */
+  openBeside(at: SnapshotPlace, state: JsonValue): JsonValue | undefined
+}
+
+type SnapshotPlace = { readonly stream_id: string; readonly what: readonly string[] }
 
 /** The fold of a stream up to and including `version`. */
 export type Snapshot = {
@@ -42,10 +54,11 @@ export class Snapshots {
   readonly #writer: DerivedWriter
   readonly #every: number
   readonly #keep: number
+  readonly #seal: SnapshotSeal | undefined
   readonly #close: () => Promise<void>
 
   constructor(storage: Storage, options: SnapshotOptions & { readonly close: () => Promise<void> }) {
-    const { every = 100, keep = 2 } = options
+    const { every = 100, keep = 2, seal } = options
     for (const [path, value] of Object.entries({ every, keep })) {
       if (!Number.isSafeInteger(value) || value < 1) throw invalidCount(path, value)
     }
@@ -53,6 +66,7 @@ export class Snapshots {
     this.#writer = new DerivedWriter(storage)
     this.#every = every
     this.#keep = keep
+    this.#seal = seal
     this.#close = options.close
   }
 
@@ -67,7 +81,9 @@ export class Snapshots {
    */
   async save(snapshot: Omit<Snapshot, 'state'> & { readonly state: unknown }): Promise<void> {
     const { stream_id, version, hash, machine } = snapshot
-    const { value: state } = copyAsJson(snapshot.state, { root: () => 'state', outcome: false })
+    const { value } = copyAsJson(snapshot.state, { root: () => 'state', outcome: false })
+    const state = this.#seal === undefined ? value : this.#seal.sealBeside(placeOf(snapshot), value)
+    if (state === undefined) return
     const record: SnapshotRecord = {
       version,
       hash,
@@ -104,7 +120,9 @@ export class Snapshots {
       if (opened.type === 'damaged') continue
       const { state_hash, ...record } = opened.value
       if (record.machine !== machine || stateHash(record) !== state_hash) continue
-      found.push({ stream_id, ...record })
+      const at = placeOf({ stream_id, ...record })
+      const state = this.#seal === undefined ? record.state : this.#seal.openBeside(at, record.state)
+      if (state !== undefined) found.push({ stream_id, ...record, state })
     }
     return found
   }
@@ -136,6 +154,15 @@ export class Snapshots {
     await this.close()
   }
 }
+
+const placeOf = ({
+  stream_id,
+  version,
+  machine,
+}: Pick<Snapshot, 'stream_id' | 'version' | 'machine'>): SnapshotPlace => ({
+  stream_id,
+  what: ['snapshot', machine, String(version)],
+})
 
 const stateHash = ({ version, machine, state }: Pick<Snapshot, 'version' | 'machine' | 'state'>): string =>
   sha256(JSON.stringify([version, machine, state]))
