@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events'
 import { realpath } from 'node:fs/promises'
 import { resolve, join, basename, dirname } from 'node:path'
 import type { AnyStateMachine } from 'xstate'
+import type { SealedStore } from '../eventstore/sealing/sealed-store.ts'
 import { openLevelSnapshots } from '../eventstore/level-event-store.ts'
 import { createMemoryEventStore } from '../eventstore/memory-event-store.ts'
 import { agentMachine } from '../machines/agent.machine.ts'
@@ -20,7 +21,9 @@ import { createRunQueue, queueLimits } from './agents/run-queue.ts'
 import { postingMachine } from './agents/webhooks.ts'
 import { attendSession, roleAgents } from './agents/role-runs.ts'
 import { createGuards } from './guards.ts'
-import { projectServices } from './project-services.ts'
+import { createErasing } from './embedding/erasing.ts'
+import { sealStore } from './embedding/sealing.ts'
+import { forgetFiles, projectServices } from './project-services.ts'
 import { createHistory } from './history.ts'
 import { liveActors } from './embedding/live-actors.ts'
 import { NO_DOORS, openDoors } from './embedding/doors.ts'
@@ -93,7 +96,7 @@ async function open(options: RuntimeOptions, path: string | null): Promise<Runti
       ? options.hooks
       : PermissionHookRegistry.from(options.hooks ?? {})
   if (path !== null) await prepareProjectFolder(path)
-  const store =
+  const stored =
     options.store ??
     (path === null
       ? createMemoryEventStore({
@@ -106,7 +109,14 @@ async function open(options: RuntimeOptions, path: string | null): Promise<Runti
           lockTimeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
         }))
 
+  const aftermath: Aftermath = { forget: path === null ? async () => {} : (ids) => forgetFiles(path, ids) }
   try {
+    const sealing = await sealStore(stored, {
+      sealing: options.sealing,
+      path,
+      newEventId: options.newEventId,
+      onErased: ({ streams }) => aftermath.forget(streams),
+    })
     return await compose({
       ...options,
       clock,
@@ -115,20 +125,27 @@ async function open(options: RuntimeOptions, path: string | null): Promise<Runti
       onError,
       project,
       path,
-      store,
+      store: sealing ?? stored,
+      sealing,
+      aftermath,
       registry,
       agents,
     })
   } catch (error) {
-    if (options.store === undefined) await store.close()
+    if (options.store === undefined) await stored.close()
     throw error
   }
 }
 
+/** What is to be done when a subject was erased: of the files alone, until there is a runtime. */
+type Aftermath = { forget: (streams: readonly string[]) => Promise<void> }
+
 /** The options, with what was left out of them filled in. */
-type Parts = Omit<RuntimeOptions, 'path' | 'agents' | 'hooks'> &
+type Parts = Omit<RuntimeOptions, 'path' | 'agents' | 'hooks' | 'sealing'> &
   Required<Pick<RuntimeOptions, 'clock' | 'newId' | 'logger' | 'onError' | 'project' | 'store'>> & {
     readonly path: string | null
+    readonly sealing: SealedStore | undefined
+    readonly aftermath: Aftermath
     readonly registry: PermissionHookRegistry
     readonly agents: ReturnType<typeof createAgentRegistry>
   }
@@ -181,7 +198,11 @@ async function compose(parts: Parts): Promise<Runtime> {
     openSnapshots:
       parts.path === null
         ? undefined
-        : () => openLevelSnapshots({ path: join(String(parts.path), 'snapshots') }),
+        : () =>
+            openLevelSnapshots({
+              path: join(String(parts.path), 'snapshots'),
+              ...(parts.sealing && { seal: parts.sealing }),
+            }),
     newEventId: parts.newEventId,
     snapshotEvery: parts.snapshotEvery,
     maxResident: parts.maxResident,
@@ -199,6 +220,11 @@ async function compose(parts: Parts): Promise<Runtime> {
   const stopLogging = logEvents(store, logger)
   const surroundings = projectServices({ ...parts, store, clock, path: parts.path, onError })
   const directory = await openDirectory(store, onError, [surroundings.fold])
+  parts.aftermath.forget = async (streams) => {
+    await engine.forget(streams)
+    directory.forget(new Set(streams))
+    await surroundings.forget(streams)
+  }
   const roles = roleTable(parts.roles ?? [])
   const assertMayStart = createSpawnRules(roles, {
     directory,
@@ -263,6 +289,7 @@ async function compose(parts: Parts): Promise<Runtime> {
       return [...engine.parked, ...directory.current().flatMap(parkedRun)]
     },
     ...around.doors,
+    ...createErasing(parts.sealing, clock),
     logger,
     attend: (session, attend) => attendSession({ agents, sessions, roles }, session, attend),
     deadLetters: engine.deadLetters,

@@ -1,6 +1,8 @@
 /** The whole public surface, on one screen. */
 export { createRuntime } from './create-runtime.ts'
 export type { Runtime, RuntimeOptions } from './create-runtime.ts'
+export type { RecordedErasure } from './embedding/erasing.ts'
+export type { NewActor, SealingOption } from './embedding/sealing.ts'
 export { currentRuntime } from './current-runtime.ts'
 export type { ForkOptions, VerifyOptions } from './history.ts'
 export type { LogLevel } from './embedding/log-level.ts'

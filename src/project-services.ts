@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { EventStore } from '../eventstore/event-store.ts'
 import type { RecordedEvent } from '../eventstore/event.ts'
+import type { SealedStore } from '../eventstore/sealing/sealed-store.ts'
 import { createBillingService, type BillingService } from './billing/billing-service.ts'
 import { createLedger } from './billing/ledger.ts'
 import { createRateCard, type RateCard } from './billing/rate-card.ts'
@@ -16,7 +17,7 @@ import { RuntimeError } from './runtime/runtime-error.ts'
 import type { SessionDirectory } from './sessions/directory.ts'
 import { createSessionKeeper, DEFAULT_KEEPER_TIMES, type KeeperTimes } from './sessions/session-keeper.ts'
 import type { SessionService } from './sessions/session-service.ts'
-import { openArchive } from './upkeep/archive.ts'
+import { forgetArchived, openArchive } from './upkeep/archive.ts'
 import { takeLease } from './upkeep/lease.ts'
 import { createTrackingFiles } from './upkeep/tracking-files.ts'
 
@@ -36,6 +37,8 @@ const ARCHIVE_AFTER_MS = 60_000
 
 export type ProjectOptions = {
   readonly store: EventStore
+  /** The store, if it seals. */
+  readonly sealing: SealedStore | undefined
   readonly clock: Clock
   readonly path: string | null
   readonly rates?: RateCard | undefined
@@ -76,6 +79,12 @@ export function projectServices(options: ProjectOptions) {
 
   return {
     fold,
+    /** Leaves these sessions and runs out of all reports, and their files: their subject was erased. */
+    async forget(ids: readonly string[]) {
+      ledger.forget(new Set(ids))
+      await files?.forget(new Set(ids))
+      if (path !== null) await forgetArchived(join(path, 'archive'), ids)
+    },
     /** To be called before anything of this process is recorded. */
     async join(host: ProjectHost) {
       const { engine, directory, sessions, defaultProject } = host
@@ -95,6 +104,7 @@ export function projectServices(options: ProjectOptions) {
       })
       const archive = await openArchive({
         engine,
+        sealing: options.sealing,
         directory,
         folder: path === null ? null : join(path, 'archive'),
         afterMs: options.archiveAfterMs ?? ARCHIVE_AFTER_MS,
@@ -150,6 +160,15 @@ export function projectServices(options: ProjectOptions) {
       }
     },
   }
+}
+
+/** Removes what lies in a project's folder of these sessions and runs, while no runtime has it open. */
+export async function forgetFiles(path: string, ids: readonly string[]): Promise<void> {
+  const fail = (error: unknown): never => {
+    throw error
+  }
+  await createTrackingFiles(join(path, 'billing'), fail).forget(new Set(ids))
+  await forgetArchived(join(path, 'archive'), ids)
 }
 
 function notEnded(id: string, status: string): RuntimeError {

@@ -2,6 +2,7 @@
 import type { AnyStateMachine } from 'xstate'
 import type { EventStore } from '../eventstore/event-store.ts'
 import type { AgentService } from './agents/agent-service.ts'
+import type { Erasing } from './embedding/erasing.ts'
 import type { Guards } from './guards.ts'
 import type { History } from './history.ts'
 import type { PermissionHookRegistry } from './permissions/hook-registry.ts'
@@ -18,7 +19,7 @@ import type { SpawnOptions } from './runtime/spawn-options.ts'
 import type { SessionService } from './sessions/session-service.ts'
 import type { SessionLike } from './sessions/session.ts'
 
-export interface Runtime extends History, Guards, ProjectDoors {
+export interface Runtime extends History, Guards, ProjectDoors, Erasing {
   readonly project: string
   /** Absolute path of the project's folder; `null` in memory. */
   readonly path: string | null

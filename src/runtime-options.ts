@@ -6,6 +6,7 @@ import type { AnyAgentDefinition } from './agents/define-agent.ts'
 import type { Tool } from './agents/define-tool.ts'
 import type { QueueLimits } from './agents/run-queue.ts'
 import { guardOptions, type GuardOptions } from './guards.ts'
+import type { SealingOption } from './embedding/sealing.ts'
 import type { InspectOption } from './embedding/inspect-runtime.ts'
 import type { RateCard } from './billing/rate-card.ts'
 import type { SessionEndEvent } from './billing/tracking-line.ts'
@@ -33,6 +34,11 @@ export type RuntimeOptions = GuardOptions & {
   readonly lockTimeoutMs?: number
   /** A store of your own instead. */
   readonly store?: EventStore
+  /**
+   * Encrypts what belongs to a subject, such as a person, with a key of its own outside the log, so that the subject can be
+   * erased; `{}` for the defaults. Without it nothing is sealed, and nothing can be erased.
+   */
+  readonly sealing?: SealingOption
   /** What actors are spawned of; `withPolicies` says what is owed and what is tried again. */
   readonly machines?: readonly (AnyStateMachine | MachineWithPolicies)[]
   readonly agents?: readonly AnyAgentDefinition[]
@@ -112,6 +118,7 @@ export const optionsSchema = z.looseObject({
   mailboxLimit: z.number().int().positive().optional(),
   archiveAfterMs: z.number().nonnegative().optional(),
   project: z.string().min(1).optional(),
+  sealing: z.looseObject({ subjectOf: z.function().optional() }).optional(),
   ...guardOptions,
 })
 

@@ -133,6 +133,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
   'src/command-port.ts': ['src/agents/', 'actors/'],
   'src/history.ts': ['src/query/', 'src/runtime/', 'src/sessions/'],
   'src/runtime-interface.ts': [
+    'src/embedding/erasing.ts',
     'src/guards.ts',
     'src/history.ts',
     'src/project-services.ts',

@@ -16,10 +16,18 @@ import { SEALING, streamEntry, type Subjects } from './subjects.ts'
 /** An event as `subjectOf` is shown it. */
 export type UnsealedEvent = NewEvent & { readonly stream_id: string }
 
+export type SubjectOf = (
+  event: UnsealedEvent,
+  known: (stream_id: string) => string | undefined,
+) => string | undefined
+
 export type Attributing = {
   readonly subjects: Subjects
-  /** Whose data an event is that is the first of its stream that says so; and all that comes to the stream after it. */
-  readonly subjectOf: (event: UnsealedEvent) => string | undefined
+  /**
+   * Whose data an event is, of a stream that is nobody's; all that comes to the stream after it is that subject's.
+   * `known` says whose another stream is.
+   */
+  readonly subjectOf: SubjectOf
   /** The streams that a value beside the events is about, the most telling first. */
   readonly aboutOf: (value: unknown) => readonly string[]
 }
@@ -47,9 +55,9 @@ export const attribute = (batch: AtomicBatch, how: Attributing): AttributedBatch
   const taken = new Map<string, Attribution>()
   let first: Attribution | undefined
   const events = batch.appends.map(({ stream_id, expectedVersion, events: own }) => {
-    const mayBeFirst = typeof expectedVersion !== 'number' || expectedVersion === 0
+    const isNew = expectedVersion === 'no_stream' || expectedVersion === 0
     return own.map((event) => {
-      const owner = attributeEvent({ ...event, stream_id }, { how, taken, mayBeFirst })
+      const owner = attributeEvent({ ...event, stream_id }, { how, taken, isNew })
       first ??= owner
       return owner
     })
@@ -76,7 +84,7 @@ export const attribute = (batch: AtomicBatch, how: Attributing): AttributedBatch
 
 const attributeEvent = (
   event: UnsealedEvent,
-  { how, taken, mayBeFirst }: { how: Attributing; taken: Map<string, Attribution>; mayBeFirst: boolean },
+  { how, taken, isNew }: { how: Attributing; taken: Map<string, Attribution>; isNew: boolean },
 ): Attribution | undefined => {
   const { stream_id, subject_id = '', key_id = '' } = event
   const { subjects } = how
@@ -85,9 +93,12 @@ const attributeEvent = (
     return undefined
   const owner = ownerOf(stream_id, subjects, taken)
   if (owner?.key_id !== undefined && subjects.isErased(owner.key_id)) throw erasedError(stream_id, owner)
-  if (subject_id !== '' && subject_id !== owner?.subject_id) return { subject_id, scope: 'value' }
+  // Who names a subject with the first event of a stream means all that comes to it.
+  const isOfItsOwn = subject_id !== '' && subject_id !== owner?.subject_id
+  if (isOfItsOwn && (owner !== undefined || !isNew)) return { subject_id, scope: 'value' }
   if (owner !== undefined) return owner
-  const subject = mayBeFirst ? how.subjectOf(event) : undefined
+  const known = (other: string): string | undefined => ownerOf(other, subjects, taken)?.subject_id
+  const subject = isOfItsOwn ? subject_id : how.subjectOf(event, known)
   if (subject === undefined || subject === '') return undefined
   const takes = subjects.familyOf(stream_id)
   const found: Attribution = { subject_id: subject, scope: 'stream', takes }

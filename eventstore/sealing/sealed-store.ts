@@ -42,7 +42,7 @@ import {
   withoutKey,
   type AttributedBatch,
   type Attributing,
-  type UnsealedEvent,
+  type SubjectOf,
 } from './seal-batch.ts'
 import type { Owner } from './sealed-value.ts'
 import { keyEntry, SEALING, Subjects } from './subjects.ts'
@@ -51,9 +51,10 @@ export type SealingOptions = {
   readonly keys: KeyRing
   /**
    * Whose data an event is, for events of streams that are nobody's yet; from then on the stream is that subject's.
-   * An event that has a `subject_id` is sealed for that subject whatever its stream. Pure and fast.
+   * `known` says whose another stream is. An event that has a `subject_id` is sealed for that subject whatever its
+   * stream, and one that begins a stream (`expectedVersion: 'no_stream'`) makes it that subject's. Pure and fast.
    */
-  readonly subjectOf?: (event: UnsealedEvent) => string | undefined
+  readonly subjectOf?: SubjectOf
   /** The stream whose subject a stream shares; default itself. */
   readonly familyOf?: (stream_id: string) => string
   /** The streams that an entry beside the events is about; default its `stream_id`. */
@@ -82,6 +83,14 @@ const readSealedStore = async (stored: EventStore, options: SealingOptions): Pro
   const subjects = new Subjects(options.familyOf ?? ((stream_id) => stream_id))
   await subjects.load(stored)
   return new SealedStore(stored, subjects, options)
+}
+
+/** Whether anything in a log is sealed, or was. */
+export const hasSealed = async (stored: EventStore): Promise<boolean> => {
+  const entries = stored.entries(SEALING)[Symbol.asyncIterator]()
+  const { done: isEmpty } = await entries.next()
+  await entries.return?.()
+  return isEmpty !== true
 }
 
 export class SealedStore implements EventStore {

@@ -9,6 +9,7 @@
  * I3. The lines of a session cover its time and its spending once, without a gap between them.
  */
 import type { RecordedEvent } from '../../eventstore/event.ts'
+import { unopenedIn } from '../../eventstore/sealing/sealed-value.ts'
 import type { Role, SessionKind } from '../../machines/session-record.ts'
 
 /** Time at work, in ms since the epoch; `to` is `null` while it goes on. */
@@ -67,6 +68,8 @@ export type Booking = {
 
 export type Ledger = {
   fold(event: RecordedEvent): void
+  /** Leaves these out: their subject was erased. */
+  forget(ids: ReadonlySet<string>): void
   entries(): readonly LedgerEntry[]
   entry(session_id: string): LedgerEntry | undefined
   /** Every end, in the order of the log. */
@@ -129,6 +132,7 @@ export function createLedger({ onEnd, onBooking }: LedgerListeners = {}): Ledger
 
   return {
     fold(event) {
+      if (unopenedIn(event) !== undefined) return
       if (event.event_type === RUNTIME_REOPENED) {
         const { alive_at = event.timestamp } = event.payload as { alive_at?: string }
         for (const account of accounts.values()) stop(account, Date.parse(alive_at))
@@ -146,6 +150,10 @@ export function createLedger({ onEnd, onBooking }: LedgerListeners = {}): Ledger
       follow(account, event)
       const reason = account.works_for === null ? endReason(event, payload) : undefined
       if (reason !== undefined) end(account, event, reason)
+    },
+    forget(ids) {
+      for (const id of ids) accounts.delete(id)
+      ends.splice(0, ends.length, ...ends.filter(({ session_id }) => !ids.has(session_id)))
     },
     entries: () => [...accounts.values()].filter(({ works_for }) => works_for === null),
     entry: (id) => accounts.get(id),

@@ -79,6 +79,12 @@ async function printReport({ output }: CliCall, report: VerifyLogReport): Promis
     )
   }
   if (report.archived > 0) output.line(`not folded: ${counted(report.archived, 'archived stream')}`)
+  if (report.erased > 0)
+    output.line(`not folded: ${counted(report.erased, 'stream')} of subjects that were erased`)
+  if (report.locked > 0) {
+    const sealed = `${counted(report.locked, 'stream')}, sealed with keys that are not here`
+    output.line(`${output.paint('yellow', 'not folded')}: ${sealed}`)
+  }
   output.line(summary(report))
 }
 

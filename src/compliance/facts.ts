@@ -1,5 +1,6 @@
 /** What the protocol's rules look at, gathered from the log: per session, per run, per hook. Pure. */
 import type { RecordedEvent } from '../../eventstore/event.ts'
+import { unopenedIn } from '../../eventstore/sealing/sealed-value.ts'
 import type { Testimony } from '../../machines/testimony.ts'
 
 /** Where in the log something is shown. */
@@ -60,6 +61,7 @@ export function ofProject(facts: Facts, project: string | undefined): Facts {
 
 /** Adds one event to the facts, in place. */
 export function foldFacts(facts: Facts, event: RecordedEvent): void {
+  if (unopenedIn(event) !== undefined) return
   const { stream_id, version, position, event_id } = event
   const ref: EventRef = { stream_id, version, position, event_id }
   noteHooks(facts, event, ref)

@@ -1,4 +1,6 @@
 /** Everything that lives in the log, in rows: sessions and runs as a tree, then all other actors, each with what it waits for. */
+import type { StreamHead } from '../../eventstore/event-store.ts'
+import { ERASURES } from '../../eventstore/sealing/subjects.ts'
 import { owedWork } from '../runtime/recovery/owed.ts'
 import { readOwedEffects } from '../runtime/effects/owed-effect.ts'
 import { isChildAddress, rootOf } from '../runtime/fold/child-address.ts'
@@ -127,9 +129,11 @@ async function otherActors(
     wait(stream_id, phase === 'asked' ? `a person, about ${action}` : action)
   }
   const rows: ActorRow[] = []
+  const someErased = (await log.head(ERASURES)) !== undefined
   for await (const head of log.heads('', reading(call))) {
     // Ours are told of as sessions and runs, or as what is pending.
     if (machineName(head.machine) === '' || isOurs(head.machine)) continue
+    if (someErased && !(await canBeTold(log, head))) continue
     const text = stateText(head.state)
     const ended = isFinal(definitions.get(head.machine), head.state)
     if (state === undefined ? ended && !all : text !== state) continue
@@ -155,6 +159,12 @@ async function otherActors(
     })
   }
   return rows
+}
+
+async function canBeTold(log: QueryableLog, { stream_id, version }: StreamHead): Promise<boolean> {
+  for await (const event of log.readStream(stream_id, { fromVersion: version }))
+    return event.version >= version
+  return false
 }
 
 /** `paid`, `paid.by.card`, or `{a: x, b: y}` as JSON for a parallel state. */

@@ -39,8 +39,9 @@ export async function* foldSteps(
   }
 }
 
-function replayDiverged({ record, reason, cause }: Divergence): QueryError {
+function replayDiverged({ record, now, reason, cause }: Divergence): QueryError {
   const { stream_id, version, position, event_id, event_type, machine } = record
+  if (now === 'erased' || now === 'locked') return unreadable(record, now)
   return new QueryError('QUERY_REPLAY_DIVERGED', {
     happened: `Event ${version} ("${event_type}") of "${stream_id}", at position ${position}, does not replay: ${reason}.`,
     expected: `Expected the code of "${machine}" to decide today as it did when the event was recorded.`,
@@ -50,5 +51,26 @@ function replayDiverged({ record, reason, cause }: Divergence): QueryError {
         : 'Use the code that wrote it.',
     details: { stream_id, version, position, event_id, event_type, machine },
     cause,
+  })
+}
+
+function unreadable(
+  { stream_id, version, subject_id, key_id }: RecordedEvent,
+  now: 'erased' | 'locked',
+): QueryError {
+  const details = { stream_id, version, subject_id, key_id }
+  if (now === 'erased')
+    return new QueryError('QUERY_ERASED', {
+      happened: `What "${stream_id}" was cannot be told: its subject "${subject_id}" was erased.`,
+      expected: 'Expected events that can be read.',
+      todo: 'Read its events for what is left: agentctl log.',
+      details,
+    })
+  return new QueryError('QUERY_LOCKED', {
+    happened: `What "${stream_id}" is cannot be told: its events are sealed for "${subject_id}", and the key is not here.`,
+    expected:
+      'Expected the keys of the log: keys/ in the project folder, and the master key if they are wrapped.',
+    todo: 'Restore the folder of keys, or ask where the keys are.',
+    details,
   })
 }

@@ -34,6 +34,7 @@ import { readMachines, type RecordedMachine } from './recorded-machines.ts'
 import { redactedState } from './redacted.ts'
 import { refusalsHead } from './refusals.ts'
 import { readSpending, type Spending, type SpendingQuestion } from './spending.ts'
+import { toldLog } from './told-log.ts'
 import { stateAt, type KnownMachines, type StateAt } from './state-at.ts'
 import {
   blame,
@@ -136,15 +137,16 @@ export function createLogQuery(log: QueryableLog, options: LogQueryOptions = {})
 /** The same with machines that are prepared when they are first needed. */
 export function queryOver(log: QueryableLog, machines: () => KnownMachines): LogQuery {
   const foldable = ({ signal }: QueryCall = {}): Foldable => ({ log, machines: machines(), signal })
+  const told = toldLog(log)
   return {
-    find: async ({ text }, call) => findInLog(log, text, call),
+    find: async ({ text }, call) => findInLog(told, text, call),
     async about({ stream_id }) {
       const { machine, version, state: value } = await headOf(log, stream_id)
-      const fork = (await readForkLink(log, stream_id)) ?? null
+      const fork = (await readForkLink(told, stream_id)) ?? null
       const refusals = (await refusalsHead(log, stream_id))?.stream_id ?? null
       return { stream_id, machine, version, value, fork, refusals }
     },
-    actors: async (question, call) => readActors(log, question, call),
+    actors: async (question, call) => readActors(told, question, call),
     events: (question = {}, call = {}) => readEvents(log, { ...question, ...call }),
     async state({ stream_id, ...at }, { signal } = {}) {
       const version = await versionAt(log, await headOf(log, stream_id), { ...at, signal })
@@ -155,21 +157,21 @@ export function queryOver(log: QueryableLog, machines: () => KnownMachines): Log
     steps: (question, call) => readSteps(foldable(call), question),
     diff: async (question, call) => diffVersions(foldable(call), question),
     blame: async (question, call) => blame(foldable(call), question),
-    causes: async (question, call) => readCauses(log, question, call),
-    timeline: (question, call) => readTimeline(log, question, call),
+    causes: async (question, call) => readCauses(told, question, call),
+    timeline: (question, call) => readTimeline(told, question, call),
     async why({ text }, call) {
-      const around = await readSurroundings(log, text, call)
+      const around = await readSurroundings(told, text, call)
       targetIn(around, text)
-      return explain(log, text, around)
+      return explain(told, text, around)
     },
-    failures: async (question, call) => readFailures(log, question, call),
-    permissions: (question, call) => readDecisions(log, question, call),
-    explainPermission: async (question, call) => explainPermission(log, question, call),
-    billing: async (question, call) => readSpending(log, question, call),
-    compliance: async (question, call) => readCompliance(log, question, call),
-    pending: async (_question, call) => readPending(log, call),
+    failures: async (question, call) => readFailures(told, question, call),
+    permissions: (question, call) => readDecisions(told, question, call),
+    explainPermission: async (question, call) => explainPermission(told, question, call),
+    billing: async (question, call) => readSpending(told, question, call),
+    compliance: async (question, call) => readCompliance(told, question, call),
+    pending: async (_question, call) => readPending(told, call),
     health: async (question, call) => readHealth(foldable(call), question),
-    readiness: async (question, call) => readReadiness(foldable(call), question),
+    readiness: async (question, call) => readReadiness({ ...foldable(call), log: told }, question),
     machines: async (_question, call) => readMachines(log, call),
   }
 }

@@ -4,11 +4,15 @@ import type { ErrorStory } from '../runtime/runtime-error.ts'
 /**
  * - `QUERY_NOT_FOUND`: the log has no such stream, version, event, call, session or run.
  * - `QUERY_REPLAY_DIVERGED`: a recorded event does not replay as it was recorded.
+ * - `QUERY_ERASED`: what an event said was erased with its subject.
+ * - `QUERY_LOCKED`: what an event says is sealed, and its key is not here.
  * - `QUERY_MACHINE_INVALID`: a machine that was given cannot be folded, or two have one name.
  * - `QUERY_INVALID`: the question itself cannot be understood.
  */
 export type QueryErrorCode =
+  | 'QUERY_ERASED'
   | 'QUERY_INVALID'
+  | 'QUERY_LOCKED'
   | 'QUERY_MACHINE_INVALID'
   | 'QUERY_NOT_FOUND'
   | 'QUERY_REPLAY_DIVERGED'

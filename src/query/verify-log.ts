@@ -60,6 +60,10 @@ export type VerifyLogReport = {
   readonly needs_machines: readonly UnfoldedMachine[]
   /** Streams whose first events are archived: what is left of them cannot be folded. */
   readonly archived: number
+  /** Streams whose subject was erased: their records are checked, and cannot be folded. */
+  readonly erased: number
+  /** Streams that are sealed with keys that are not here: their records are checked. */
+  readonly locked: number
 }
 
 export type VerifyProgress = { readonly streams: number; readonly events: number }
@@ -96,7 +100,7 @@ export async function verifyLog(log: VerifiableLog, options: VerifyLogOptions): 
   const latest = new Map(Array.from(machines.values(), (machine) => [machine.name, machine]))
   const problems: VerifyProblem[] = []
   const unfolded = new Map<string, { machine: string; streams: number; example: string }>()
-  const count = { streams: 0, events: 0, problems: 0, archived: 0 }
+  const count = { streams: 0, events: 0, problems: 0, archived: 0, erased: 0, locked: 0 }
 
   const heads = only === undefined ? readableHeads(log, integrity) : [only]
   for await (const head of heads) {
@@ -120,7 +124,7 @@ export async function verifyLog(log: VerifiableLog, options: VerifyLogOptions): 
     if (verdict.kind === 'good' && !goesOn) {
       verdict = await verifyMigration(log, checking, today)
     }
-    if (verdict.kind === 'archived') count.archived += 1
+    if (verdict.kind !== 'good' && verdict.kind !== 'wrong') count[verdict.kind] += 1
     else {
       count.streams += 1
       count.events += verdict.events
@@ -140,6 +144,8 @@ export async function verifyLog(log: VerifiableLog, options: VerifyLogOptions): 
     problems,
     needs_machines: [...unfolded.values()],
     archived: count.archived,
+    erased: count.erased,
+    locked: count.locked,
   }
 }
 
@@ -155,8 +161,11 @@ async function* readableHeads(
   }
 }
 
+/** Why a stream is not folded that is as sound as its records. */
+type Unread = 'archived' | 'erased' | 'locked'
+
 type Verdict =
-  | { readonly kind: 'archived' }
+  | { readonly kind: Unread }
   | { readonly kind: 'good'; readonly events: number }
   | { readonly kind: 'wrong'; readonly events: number; readonly problem: VerifyProblem }
 
@@ -200,11 +209,11 @@ async function verifyStream(log: VerifiableLog, checking: Checking, look = 1): P
       if (older !== undefined && !before.has(older.label))
         before.set(older.label, new Replayer(older, stream_id))
       const replayed = (before.get(record.machine) ?? replayer).take(record)
-      if (replayed.kind === 'diverged' && replayed.now === 'archived') return { kind: 'archived' }
       last = { version, position, event_type, event_id }
       if (replayed.kind !== 'diverged') continue
       const { now: kind, expected, got, guard, reason } = replayed
-      if (kind !== 'archived') return wrong({ kind, expected, got, guard, reason, machine: record.machine })
+      if (kind === 'archived' || kind === 'erased' || kind === 'locked') return { kind }
+      return wrong({ kind, expected, got, guard, reason, machine: record.machine })
     }
   } catch (error) {
     const { code, version, position } = error as { code?: unknown; version?: number; position?: number }
@@ -243,6 +252,8 @@ async function verifyMigration(
     return { kind: 'good', events: version }
   } catch (error) {
     const { code, message, details = {} } = error as { code?: string; message: string; details?: object }
+    if (code === 'ACTOR_ERASED') return { kind: 'erased' }
+    if (code === 'ACTOR_LOCKED') return { kind: 'locked' }
     if (code !== 'MIGRATION_MISSING' && code !== 'MIGRATION_INVALID') throw error
     type Found = 'event_type' | 'expected' | 'got' | 'stream_id' | 'version'
     const found = details as Partial<Pick<VerifyProblem, Found>>

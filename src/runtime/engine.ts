@@ -47,6 +47,7 @@ import { parkedEffect, type Parked } from './parked.ts'
 import { bringUpToDate } from './migration/migration.ts'
 import { asRegistered, type MachineWithPolicies } from './policies.ts'
 import { recover } from './recovery/recovery.ts'
+import { forget } from './recovery/forgetting.ts'
 import { Sleepers } from './recovery/sleepers.ts'
 import { Successors } from './cell/successors.ts'
 import { Postman } from './delivery/postman.ts'
@@ -110,6 +111,8 @@ export interface Engine {
   /** Named actions that are owed. */
   readonly effects: Pick<Effects, 'list' | 'settle'>
   onError(error: unknown): void
+  /** Puts these roots out of memory, with all that was derived from their streams: their subject was erased. */
+  forget(roots: readonly string[]): Promise<void>
   /** Stops what runs, finishes what is being written. */
   close(): Promise<void>
 }
@@ -258,8 +261,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await families.use(root, () => undefined)
     } catch (error) {
       const code = (error as { code?: string }).code ?? 'ACTOR_FAILED'
-      // Closing in the middle of a recovery parks nobody.
-      if (code !== closed().code) parked.set(root, { id: root, code, reason: (error as Error).message })
+      // Closing in the middle of a recovery parks nobody; and who was erased waits for nothing.
+      if (code !== closed().code && code !== 'ACTOR_ERASED')
+        parked.set(root, { id: root, code, reason: (error as Error).message })
     }
   }
   const isSeenTo = (root: string): boolean => families.live.has(root) || parked.has(root)
@@ -379,6 +383,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await effects.recover()
       await recover({ store, now: () => clock.now(), wake, sleepUntil: (dueAt) => sleepers.note(dueAt) })
     },
+    forget: (roots) => forget({ store, families, effects, crashes, audiences, parked, snapshots }, roots),
     async close() {
       sleepers.close()
       mailboxes.empty()

@@ -42,6 +42,12 @@ export function createRefusalLog(host: {
   const repeated = new Map<string, Repeated>()
 
   const write = async (refusal: Refusal, count: number): Promise<void> => {
+    await append(refusal, count).catch((error: unknown) => {
+      // Of one that was erased meanwhile nothing is recorded any more.
+      if ((error as { code?: string }).code !== 'ES_SUBJECT_ERASED') throw error
+    })
+  }
+  const append = async (refusal: Refusal, count: number): Promise<void> => {
     await store.append(
       refusalStream(refusal.streamId),
       [

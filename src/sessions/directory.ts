@@ -10,6 +10,7 @@
 import { createStore } from '@xstate/store'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
+import { unopenedIn } from '../../eventstore/sealing/sealed-value.ts'
 import type { AgentOutcome, ErrorRecord } from '../../machines/agent.machine.ts'
 import type { Handoff, Role, SessionInput, SessionKind } from '../../machines/session-record.ts'
 import { createHandoffBoard, type HandoffEntry } from './handoff-board.ts'
@@ -170,6 +171,8 @@ export type SessionDirectory = {
   liveChildren(id: string): number
   /** Calls back after each change of a row, with that row. */
   subscribe(this: void, listener: (row: SessionRow) => void): () => void
+  /** Leaves out the rows of these: their subject was erased. */
+  forget(ids: ReadonlySet<string>): void
   close(): void
 }
 
@@ -211,6 +214,8 @@ export async function openDirectory(
     children.set(after.parent_id, (children.get(after.parent_id) ?? 0) + change)
   }
   const fold = (event: RecordedEvent): void => {
+    // What was erased is nobody's session any more, here and at the next opening.
+    if (unopenedIn(event) !== undefined) return
     const before = rows.get(event.stream_id)
     const row = foldDirectory(rows, event)
     if (row !== undefined) {
@@ -279,6 +284,14 @@ export async function openDirectory(
     subscribe(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
+    },
+    forget(ids) {
+      for (const id of ids) {
+        const row = rows.get(id)
+        if (row !== undefined) countChildren(row, { ...row, status: 'archived' })
+        rows.delete(id)
+      }
+      board.forget(ids)
     },
     close() {
       closed = true

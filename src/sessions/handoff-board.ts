@@ -19,6 +19,8 @@ export type HandoffEntry = Pick<
 
 export type HandoffBoard = {
   fold(event: RecordedEvent): void
+  /** Leaves out what these received, and what they sent and nobody received. */
+  forget(ids: ReadonlySet<string>): void
   /** Sent and not received, oldest first. */
   undelivered(): Handoff[]
   /** All of them, oldest first. */
@@ -53,6 +55,13 @@ export function createHandoffBoard(): HandoffBoard {
       }
       sent.delete(handoff_id)
       entries.set(handoff_id, { ...entry, state: 'waiting' })
+    },
+    forget(ids) {
+      for (const [id, { from, to, state }] of entries) {
+        if (!ids.has(to) && !(ids.has(from) && state === 'on_its_way')) continue
+        entries.delete(id)
+        sent.delete(id)
+      }
     },
     undelivered: () => [...sent.values()],
     entries: () => [...entries.values()],

@@ -8,8 +8,10 @@
  * I2. A session is not archived while something that it started is at work: it could still report.
  */
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { JsonValue } from '../../eventstore/event.ts'
+import type { SealedStore } from '../../eventstore/sealing/sealed-store.ts'
 import type { ArchiveCopy } from '../../machines/session-record.ts'
 import { setAlarm } from '../runtime/alarm.ts'
 import { isoTime } from '../runtime/clock.ts'
@@ -19,6 +21,8 @@ import { writeWholeFile } from './whole-file.ts'
 
 export type ArchiveOptions = {
   readonly engine: Engine
+  /** The store, if it seals: what is copied is sealed as well. */
+  readonly sealing: SealedStore | undefined
   readonly directory: SessionDirectory
   /** `null` in memory: sessions are archived when asked to, without a copy. */
   readonly folder: string | null
@@ -35,14 +39,14 @@ export type Archive = {
 }
 
 export async function openArchive(options: ArchiveOptions): Promise<Archive> {
-  const { engine, directory, folder, afterMs } = options
+  const { engine, sealing, directory, folder, afterMs } = options
   const alarms = new Map<string, () => void>()
   const atWork = new Map<string, Promise<ArchiveCopy | undefined>>()
   let closed = false
 
   const write = async (id: string, into: string): Promise<ArchiveCopy> => {
     const lines: string[] = []
-    for await (const event of engine.store.readStream(id)) {
+    for await (const event of (sealing?.stored ?? engine.store).readStream(id)) {
       if (event.event_type === 'session.archived') break
       lines.push(`${JSON.stringify(event)}\n`)
     }
@@ -51,10 +55,10 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
     const file = `${encodeURIComponent(id)}.jsonl`
     const copy = { file, sha256, events: lines.length }
     await writeWholeFile(join(into, file), text)
-    const summary = { ...(await options.summaryOf(id)), archive: copy }
+    const summary = sealedSummary(sealing, id, await options.summaryOf(id))
     await writeWholeFile(
       join(into, `${encodeURIComponent(id)}.json`),
-      `${JSON.stringify(summary, undefined, 2)}\n`,
+      `${JSON.stringify({ ...summary, archive: copy }, undefined, 2)}\n`,
     )
     return copy
   }
@@ -113,4 +117,24 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
       await Promise.allSettled(atWork.values())
     },
   }
+}
+
+type Summary = Readonly<Record<string, unknown>>
+
+/** What may be written of a summary: all of it, or what is sealed for the session's subject. */
+function sealedSummary(sealing: SealedStore | undefined, id: string, summary: Summary): Summary {
+  if (sealing?.subjectOf(id) === undefined) return summary
+  const plain = JSON.parse(JSON.stringify(summary)) as JsonValue
+  return {
+    session: { session_id: id },
+    sealed: sealing.sealBeside({ stream_id: id, what: ['summary'] }, plain),
+  }
+}
+
+/** Removes the copies of these sessions: their subject was erased. */
+export async function forgetArchived(folder: string, session_ids: readonly string[]): Promise<void> {
+  for (const id of session_ids)
+    for (const ending of ['jsonl', 'json'])
+      for (const unfinished of ['', '.unfinished'])
+        await rm(join(folder, `${encodeURIComponent(id)}.${ending}${unfinished}`), { force: true })
 }

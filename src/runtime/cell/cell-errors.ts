@@ -1,5 +1,6 @@
 /** The errors of one actor, in the words of whoever meets them. */
 import type { RecordedEvent } from '../../../eventstore/event.ts'
+import type { Divergence } from '../fold/replay.ts'
 import { RuntimeError } from '../runtime-error.ts'
 
 export function bornDead(
@@ -12,6 +13,30 @@ export function bornDead(
     todo: 'Check the input; nothing was written.',
     cause,
   })
+}
+
+export function actorErased(about: Partial<RecordedEvent> & Pick<RecordedEvent, 'stream_id'>): RuntimeError {
+  const { stream_id, version, machine, subject_id, key_id } = about
+  return new RuntimeError('ACTOR_ERASED', {
+    happened: `"${stream_id}" is no more: its subject was erased, and with it what its events say.`,
+    expected: 'An actor whose events can be read.',
+    todo: 'Begin a new one under another id; that it was erased, when, by whom and why is on record.',
+    details: { stream_id, version, machine, subject_id, key_id },
+  })
+}
+
+/** Why an actor cannot be woken whose events do not replay. */
+export function doesNotWake({ record, now, reason, cause }: Divergence): RuntimeError {
+  const { stream_id, version, machine, subject_id, key_id } = record
+  if (now === 'erased') return actorErased(record)
+  if (now === 'locked')
+    return new RuntimeError('ACTOR_LOCKED', {
+      happened: `"${stream_id}" cannot be read: what its events say is sealed for "${subject_id}", and the key is not here.`,
+      expected: 'The key ring that the log was written with.',
+      todo: 'Restore the folder of keys, or give createRuntime the `sealing` it had; nothing of the actor is lost.',
+      details: { stream_id, version, machine, subject_id, key_id },
+    })
+  return diverged(record, reason, cause)
 }
 
 type At = Pick<RecordedEvent, 'machine' | 'stream_id' | 'version'> & { readonly event_type?: string }

@@ -15,7 +15,14 @@ import type { RecordedRef } from '../fold/actor-refs.ts'
 import { Alarms } from './alarms.ts'
 import { canonicalExternal, canonicalMail, canonicalOutcome, type CanonicalEvent } from '../fold/canonical.ts'
 import type { CellHost } from './cell-host.ts'
-import { actionFailed, actorFailed, diverged, stateless, stoppedByParent } from './cell-errors.ts'
+import {
+  actionFailed,
+  actorFailed,
+  diverged,
+  doesNotWake,
+  stateless,
+  stoppedByParent,
+} from './cell-errors.ts'
 import { CellLeaves } from './cell-leaves.ts'
 import { CellSelf } from './cell-self.ts'
 import type { CellState, Effect, TimerRecord } from '../fold/cell-state.ts'
@@ -125,7 +132,7 @@ export class Cell implements Member {
         continue
       }
       const replayed = replayer.take(record)
-      if (replayed.kind === 'diverged') return diverged(record, replayed.reason, replayed.cause)
+      if (replayed.kind === 'diverged') return doesNotWake(replayed)
       correlationId ??= record.correlation_id
       last = record
     }

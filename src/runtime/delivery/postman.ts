@@ -49,11 +49,19 @@ export class Postman {
       family === undefined ? this.#bury(mail) : family.receive(mail),
     )
     delivered
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
+        const { code } = error as { code?: string }
+        // There is nobody to take it, nor to ask what became of it.
+        if (code === 'ACTOR_ERASED') await this.#drop(mail)
         // Closing in between leaves it on disk.
-        if ((error as { code?: string }).code !== 'RUNTIME_CLOSED') this.#host.onError(error)
+        else if (code !== 'RUNTIME_CLOSED') this.#host.onError(error)
       })
+      .catch((error: unknown) => this.#host.onError(error))
       .finally(() => this.end(mail.key))
+  }
+
+  async #drop({ key }: KeptMail): Promise<void> {
+    await this.#host.store.appendBatch({ appends: [], entries: [{ key, value: undefined }] })
   }
 
   async #bury(mail: KeptMail): Promise<void> {

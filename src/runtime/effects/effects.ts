@@ -16,6 +16,7 @@ import { setAlarm } from '../alarm.ts'
 import type { RawAction } from '../fold/cell-state.ts'
 import type { Clock } from '../clock.ts'
 import { buryEffect } from '../delivery/dead-letters.ts'
+import { rootOf } from '../fold/child-address.ts'
 import type { DurableMachine } from '../fold/durable-machine.ts'
 import {
   afterAnswer,
@@ -170,6 +171,16 @@ export class Effects {
     })
     item.busy = false
     this.#schedule(item)
+  }
+
+  /** Knows nothing any more of what one family owes; what runs is aborted. */
+  forget(root: string): void {
+    for (const [key, { owed, cancelAlarm, controller }] of this.#items) {
+      if (rootOf(owed.stream_id) !== root) continue
+      this.#items.delete(key)
+      cancelAlarm?.()
+      controller?.abort(new DOMException(`"${root}" was erased.`, 'AbortError'))
+    }
   }
 
   /** Begins nothing more; waits for what runs as long as it is given, and then aborts it. */

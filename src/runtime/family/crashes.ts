@@ -43,6 +43,10 @@ export class Crashes {
     else this.#known.set(id, { stream_id: id, version, reason: textOf(snapshot.error) })
   }
 
+  forget(id: string): void {
+    this.#known.delete(id)
+  }
+
   list(): { readonly id: string; readonly code: string; readonly reason: string }[] {
     return Array.from(this.#known.values(), ({ stream_id: id, version, reason }) => ({
       id,

@@ -85,6 +85,15 @@ export class FamilyRegistry {
     this.#host.onLeft(family)
   }
 
+  /** Puts a family out of memory, whatever it is at: what it has decided comes to disk, or is lost with an error. */
+  async evict(id: string): Promise<void> {
+    await this.#arrivals.get(id)?.over
+    const family = this.#live.get(id)
+    if (family === undefined) return
+    this.forget(family)
+    await family.close()
+  }
+
   /** Lets the longest unused leave memory, as long as there are too many; a few looks at a time. */
   ease(): void {
     if (this.#live.size <= this.#host.maxResident) return

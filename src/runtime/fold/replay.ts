@@ -7,6 +7,7 @@
  * I1. After a divergence nothing more is folded.
  */
 import type { JsonValue, RecordedEvent } from '../../../eventstore/event.ts'
+import { unopenedIn } from '../../../eventstore/sealing/sealed-value.ts'
 import { eventOf, MIGRATION_FIELD } from './canonical.ts'
 import type { CellState, Effect } from './cell-state.ts'
 import { isChildAddress } from './child-address.ts'
@@ -17,8 +18,11 @@ import { sameStateValue } from './state-value.ts'
 /** What today's code makes of an event that was accepted when it was recorded. */
 export type Divergence = {
   readonly kind: 'diverged'
-  /** `archived`: the events before it are gone from the log, so there is nothing to fold it onto. */
-  readonly now: 'archived' | 'ignored' | 'led_elsewhere' | 'refused' | 'threw'
+  /**
+   * `archived`: the events before it are gone from the log, so there is nothing to fold it onto. `erased`, `locked`: what
+   * it says cannot be read, because its subject was erased or its key is not here.
+   */
+  readonly now: 'archived' | 'erased' | 'ignored' | 'led_elsewhere' | 'locked' | 'refused' | 'threw'
   readonly record: RecordedEvent
   /** The state value that was recorded after it. */
   readonly expected: JsonValue
@@ -46,6 +50,11 @@ export type Replayed =
   | Divergence
 
 const OLDER: Replayed = { kind: 'older' }
+
+const UNOPENED = {
+  erased: 'what it says was erased, with all that was of its subject',
+  locked: 'what it says is sealed, and its key is not here',
+} as const
 
 /** Replays one stream, event by event, in the order of versions. */
 export class Replayer {
@@ -78,6 +87,8 @@ export class Replayer {
   }
 
   #take(record: RecordedEvent): Replayed {
+    const unopened = unopenedIn(record)
+    if (unopened !== undefined) return this.#diverged(record, { now: unopened, reason: UNOPENED[unopened] })
     const isMigration = MIGRATION_FIELD in (record.payload as object)
     if (!isMigration && record.version !== (this.#state?.version ?? 0) + 1) {
       return this.#diverged(record, { now: 'archived', reason: 'the events before it are archived' })

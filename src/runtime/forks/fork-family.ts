@@ -8,6 +8,7 @@ import type { OwedEffect } from '../effects/owed-effect.ts'
 import { InheritedEffects } from './fork-effects.ts'
 import { ForkNames } from './fork-names.ts'
 import { Replayer, type Divergence } from '../fold/replay.ts'
+import { doesNotWake } from '../cell/cell-errors.ts'
 import { RuntimeError } from '../runtime-error.ts'
 
 /** One actor of a family, as far as it is taken over. */
@@ -187,7 +188,9 @@ function notAtRest(id: string, version: number): RuntimeError {
   })
 }
 
-function doesNotReplay({ record, reason, cause }: Divergence, id: string): RuntimeError {
+function doesNotReplay(divergence: Divergence, id: string): RuntimeError {
+  const { record, now, reason, cause } = divergence
+  if (now === 'erased' || now === 'locked') return doesNotWake(divergence)
   const { version, event_type, machine } = record
   return new RuntimeError('ACTOR_DIVERGED', {
     happened: `Event ${version} ("${event_type}") does not replay as "${id}": ${reason}.`,

@@ -13,6 +13,7 @@ import type { RecordedEvent } from '../../../eventstore/event.ts'
 import type { AtomicBatch, Entry, StreamAppend } from '../../../eventstore/event-store.ts'
 import { MIGRATION_FIELD } from '../fold/canonical.ts'
 import type { CellState, ChildRecord, TimerRecord } from '../fold/cell-state.ts'
+import { doesNotWake } from '../cell/cell-errors.ts'
 import type { Clock } from '../clock.ts'
 import { versionOf, withDescendants, type DurableMachine } from '../fold/durable-machine.ts'
 import { createFolder, type Migration } from '../fold/fold.ts'
@@ -115,7 +116,8 @@ async function lastState(
   for await (const record of store.readStream(address)) {
     const replayed = replayer.take(record)
     if (replayed.kind === 'diverged') {
-      const { expected, got, reason } = replayed
+      const { expected, got, reason, now } = replayed
+      if (now === 'erased' || now === 'locked') throw doesNotWake(replayed)
       throw migrationMissing(
         { id: address, from: label, to: today.label, given: writer !== undefined },
         { record, expected, got, reason },

@@ -111,6 +111,11 @@ export class SnapshotKeeper {
     return true
   }
 
+  /** Drops what is kept of a stream. */
+  async drop(stream_id: string): Promise<void> {
+    await (await this.#snapshots()).drop(stream_id)
+  }
+
   async close(): Promise<void> {
     const snapshots = await this.#opening?.catch(() => undefined)
     await snapshots?.close()
