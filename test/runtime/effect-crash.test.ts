@@ -1,13 +1,14 @@
 /** A process that is killed at any moment repeats no effect that it completed, and the others only by their policies. */
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLevelEventStore } from '../../eventstore/index.ts'
+import { notesIn } from '../faults/ledger.ts'
 
 const program = fileURLToPath(new URL('../../dist/test/faults/programs/engine-effects.js', import.meta.url))
 const KILLS = Number(process.env['CRASH_ROUNDS'] ?? 12)
@@ -43,8 +44,7 @@ type Executions = ReadonlyMap<string, { readonly action: string; begun: number; 
 /** What the world saw, by key. */
 async function executions(): Promise<Executions> {
   const seen = new Map<string, { readonly action: string; begun: number; ended: number }>()
-  const text = await readFile(join(folder, 'executions.log'), 'utf8')
-  for (const line of text.split('\n').filter((entry) => entry !== '')) {
+  for (const line of notesIn(join(folder, 'executions.log'))) {
     const [action = '', key = '', what] = line.split(' ')
     const count = seen.get(key) ?? { action, begun: 0, ended: 0 }
     if (what === 'begun') count.begun += 1

@@ -41,23 +41,27 @@ async function runAndKill(count: number): Promise<Map<string, number>> {
 }
 
 describe.skipIf(!existsSync(program))('killed families (need the build: npm run build)', () => {
-  test(`agree, and have all their mail once and in order, over ${KILLS} kills (CRASH_SEED=${SEED})`, async () => {
-    for (let round = 0; round < KILLS; round += 1) {
-      const acknowledged = await runAndKill(2 + ((SEED + round * 37) % 120))
-      const store = await openLevelEventStore({ path: join(folder, 'log') })
-      for (const [id, version] of acknowledged) {
-        expect((await eventsOf(store, id))[version - 1]).toMatchObject({ event_type: 'add' })
+  test(
+    `agree, and have all their mail once and in order, over ${KILLS} kills (CRASH_SEED=${SEED})`,
+    async () => {
+      for (let round = 0; round < KILLS; round += 1) {
+        const acknowledged = await runAndKill(2 + ((SEED + round * 37) % 120))
+        const store = await openLevelEventStore({ path: join(folder, 'log') })
+        for (const [id, version] of acknowledged) {
+          expect((await eventsOf(store, id))[version - 1]).toMatchObject({ event_type: 'add' })
+        }
+        await store.close()
       }
-      await store.close()
-    }
-    const { stdout } = await promisify(execFile)(process.execPath, [program, folder, 'check'])
-    const result = JSON.parse(stdout) as {
-      parents: { n: number; heard: number; ordered: boolean }[]
-      children: number[]
-    }
-    expect(result).toMatchObject({ ok: true, parked: [], dead: [], errors: [] })
-    expect(result.parents.map(({ n }) => n)).toEqual(result.children)
-    expect(result.parents.filter(({ ordered }) => !ordered)).toEqual([])
-    expect(Math.min(...result.parents.map(({ heard }) => heard))).toBeGreaterThan(KILLS)
-  }, 60_000 + KILLS * 10_000)
+      const { stdout } = await promisify(execFile)(process.execPath, [program, folder, 'check'])
+      const result = JSON.parse(stdout) as {
+        parents: { n: number; heard: number; ordered: boolean }[]
+        children: number[]
+      }
+      expect(result).toMatchObject({ ok: true, parked: [], dead: [], errors: [] })
+      expect(result.parents.map(({ n }) => n)).toEqual(result.children)
+      expect(result.parents.filter(({ ordered }) => !ordered)).toEqual([])
+      expect(Math.min(...result.parents.map(({ heard }) => heard))).toBeGreaterThan(KILLS)
+    },
+    60_000 + KILLS * 10_000,
+  )
 })

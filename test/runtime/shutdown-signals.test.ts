@@ -1,7 +1,7 @@
 /** A process that is told to end does so in order, and at once when it is told again; nothing is lost either way. */
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openLevelEventStore } from '../../eventstore/index.ts'
 import { eventsOf } from './engine-under-test.ts'
+import { notesIn } from '../faults/ledger.ts'
 
 const program = fileURLToPath(new URL('../../dist/test/faults/programs/engine-closer.js', import.meta.url))
 
@@ -47,10 +48,10 @@ const acknowledged = ({ lines }: End): number[] =>
 
 /** The keys of actions by how often they were begun and ended in the world, and those whose outcome is in the log. */
 async function account() {
-  const text = await readFile(join(folder, 'executions.log'), 'utf8')
+  const notes = notesIn(join(folder, 'executions.log'))
   const count = (what: string): Map<string, number> => {
     const counts = new Map<string, number>()
-    for (const line of text.trimEnd().split('\n')) {
+    for (const line of notes) {
       const [action, key, how] = line.split(' ')
       if (how === what) counts.set(`${action} ${key}`, (counts.get(`${action} ${key}`) ?? 0) + 1)
     }

@@ -1,7 +1,7 @@
 /** A process that is killed at any moment restarts no child twice, forgets no restart, and keeps parked what was parked. */
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLevelEventStore, type RecordedEvent } from '../../eventstore/index.ts'
 import { eventsOf } from './engine-under-test.ts'
+import { notesIn } from '../faults/ledger.ts'
 
 const program = fileURLToPath(
   new URL('../../dist/test/faults/programs/engine-supervision.js', import.meta.url),
@@ -122,7 +123,7 @@ describe.skipIf(!existsSync(program))('killed teams (need the build: npm run bui
         const revivals = history.filter(({ event_type }) => event_type === 'xstate.revive')
         expect(revivals).toHaveLength(seenTo.length - restarted.length)
         // A leaf begins with its process, after a revival, and with the others if all are for one: never beside that.
-        const starts = (await readFile(join(folder, 'starts.log'), 'utf8')).split('\n')
+        const starts = notesIn(join(folder, 'starts.log'))
         const begun = starts.filter((line) => line.endsWith(` ${id.replace('-1', '')}`)).length
         const together = id === 'together-1' ? restarted.length : 0
         expect(begun).toBeLessThanOrEqual(KILLS + 1 + revivals.length + together)

@@ -5,7 +5,7 @@
  * acknowledged, `closing`, `refused <code>` for what was sent after that, `closed`; `check` ends with one line of JSON.
  * Each execution is two lines in `executions.log`, outside of the event log: `<action> <key> begun`, then `ended`.
  */
-import { appendFileSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setup } from 'xstate'
@@ -13,16 +13,17 @@ import { openLevelEventStore } from '../../../eventstore/level-event-store.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { createEngine } from '../../../src/runtime/engine.ts'
 import { effectOf, withPolicies } from '../../../src/runtime/policies.ts'
+import { note } from '../ledger.ts'
 
 const [folder = '', mode = 'run', graceMs = '2000'] = process.argv.slice(2)
 
 const ledger = join(folder, 'executions.log')
 const touch = (action: string, ms: number) => async (args: object) => {
   const { key } = effectOf(args) ?? { key: 'none' }
-  appendFileSync(ledger, `${action} ${key} begun\n`)
+  note(ledger, `${action} ${key} begun`)
   // Not even its signal stops it.
   await sleep(ms)
-  appendFileSync(ledger, `${action} ${key} ended\n`)
+  note(ledger, `${action} ${key} ended`)
 }
 
 const machine = setup({

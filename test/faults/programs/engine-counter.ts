@@ -5,13 +5,14 @@
  * a step is a line in `executions.log`, outside of the event log: `<actor> <job> <key> begun|ended`.
  * Output: `open`, then `<actor> <version> <n>` for each acknowledged event. `check` ends with one line of JSON.
  */
-import { appendFileSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assign, fromPromise, setup } from 'xstate'
 import { openLevelEventStore } from '../../../eventstore/level-event-store.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { createEngine } from '../../../src/runtime/engine.ts'
+import { note } from '../ledger.ts'
 
 const [folder = '', seed = '1', mode = 'run'] = process.argv.slice(2)
 const ACTORS = 4
@@ -26,7 +27,7 @@ const randomFrom = (start: number): ((below: number) => number) => {
 }
 const random = randomFrom(Number(seed) * 7919)
 
-const ledger = (line: string): void => appendFileSync(join(folder, 'executions.log'), `${line}\n`)
+const ledger = (line: string): void => note(join(folder, 'executions.log'), line)
 
 type Job = { readonly actor: string; readonly job: number }
 

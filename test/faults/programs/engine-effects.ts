@@ -5,7 +5,7 @@
  * two lines in `executions.log`, outside of the event log: `<action> <key> begun`, then `<action> <key> ended`; the
  * second one is what the world remembers. `check` ends with one line of JSON.
  */
-import { appendFileSync, readFileSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setup } from 'xstate'
@@ -13,6 +13,7 @@ import { openLevelEventStore } from '../../../eventstore/level-event-store.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { createEngine } from '../../../src/runtime/engine.ts'
 import { effectOf, withPolicies } from '../../../src/runtime/policies.ts'
+import { note, notesIn } from '../ledger.ts'
 
 const [folder = '', seed = '1', mode = 'run'] = process.argv.slice(2)
 const ACTORS = 3
@@ -29,11 +30,11 @@ const touch =
   (action: string) =>
   async (args: object): Promise<void> => {
     const { key, signal } = effectOf(args) ?? { key: 'none', signal: undefined }
-    appendFileSync(ledger, `${action} ${key} begun\n`)
+    note(ledger, `${action} ${key} begun`)
     await sleep(random(6), undefined, signal && { signal })
     // Some attempts fail, before or after they have done it. Nobody is to be asked about those.
     if (action !== 'asked' && random(8) === 0) throw new Error('failed before')
-    appendFileSync(ledger, `${action} ${key} ended\n`)
+    note(ledger, `${action} ${key} ended`)
     if (action !== 'asked' && random(8) === 0) throw new Error('failed after')
   }
 
@@ -51,7 +52,7 @@ const registered = withPolicies(machine, {
       policy: 'verify',
       retries,
       verify: ({ effect }) => ({
-        happened: readFileSync(ledger, 'utf8').includes(`verified ${effect.key} ended\n`),
+        happened: notesIn(ledger).includes(`verified ${effect.key} ended`),
       }),
     },
     asked: { policy: 'ask' },

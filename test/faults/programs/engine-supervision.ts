@@ -5,7 +5,7 @@
  * line in `starts.log`, outside of the event log. Output: `open`, then `sent <team> <version>` for what was
  * acknowledged and `revived <team>`; `check` ends with one line of JSON.
  */
-import { appendFileSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assign, fromPromise, sendParent, sendTo, setup, type AnyEventObject } from 'xstate'
@@ -13,6 +13,7 @@ import { openLevelEventStore } from '../../../eventstore/level-event-store.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { createEngine } from '../../../src/runtime/engine.ts'
 import { withPolicies } from '../../../src/runtime/policies.ts'
+import { note } from '../ledger.ts'
 
 const [folder = '', seed = '1', mode = 'run'] = process.argv.slice(2)
 
@@ -38,7 +39,7 @@ const worker = setup({ types }).createMachine({
 })
 
 const leaf = fromPromise<never, { team: string }>(({ input }) => {
-  appendFileSync(join(folder, 'starts.log'), `${process.pid} ${input.team}\n`)
+  note(join(folder, 'starts.log'), `${process.pid} ${input.team}`)
   return new Promise(() => {})
 })
 
