@@ -150,8 +150,14 @@ export interface EventStore {
   head(stream_id: string): Promise<StreamHead | undefined>
   /** Every stream's head whose id starts with `prefix`, in the order of ids. */
   heads(prefix?: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<StreamHead>
-  /** Entries whose key starts with `prefix`, in the order of keys. */
-  entries(prefix: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<Entry>
+  /**
+   * Entries whose key starts with `prefix`, in the order of keys. `stored`: as they are stored, for a copy of the log; what
+   * is sealed stays sealed.
+   */
+  entries(
+    prefix: string,
+    options?: { readonly signal?: AbortSignal; readonly stored?: boolean },
+  ): AsyncIterable<Entry>
   /** Position of the last event on disk; 0 if the log is empty. */
   position(): number
   /** Catches up, then follows: no gap, no duplicate. */

@@ -103,7 +103,7 @@ export async function* exportLog(
     else count.events += 1
     if (piece.length >= PIECE) yield flush()
   }
-  for await (const entry of options.entries === true ? store.entries('') : []) {
+  for await (const entry of options.entries === true ? store.entries('', { stored: true }) : []) {
     signal?.throwIfAborted()
     piece += line({ entry })
     count.entries += 1

@@ -97,6 +97,9 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/embedding/package-version.ts',
     'src/create-runtime.ts',
     'src/embedding/project-folder.ts',
+    'src/embedding/erasing.ts',
+    'src/embedding/sealing.ts',
+    'src/erase-offline.ts',
     'src/embedding/folder-size.ts',
     'src/embedding/log-level.ts',
     'machines/',
@@ -130,6 +133,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'src/runtime/',
     'eventstore/',
   ],
+  'src/erase-offline.ts': ['src/embedding/', 'src/project-services.ts', 'eventstore/'],
   'src/command-port.ts': ['src/agents/', 'actors/'],
   'src/history.ts': ['src/query/', 'src/runtime/', 'src/sessions/'],
   'src/runtime-interface.ts': [

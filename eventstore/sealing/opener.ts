@@ -14,10 +14,13 @@ export type Beside = { readonly stream_id: string; readonly what: readonly strin
 export class Opener {
   readonly #subjects: Subjects
   readonly #keys: KeyRing
+  readonly #passOver: boolean
 
-  constructor(subjects: Subjects, keys: KeyRing) {
+  /** `passOver`: entries whose keys are not here are as if they were not there. */
+  constructor(subjects: Subjects, keys: KeyRing, passOver: boolean) {
     this.#subjects = subjects
     this.#keys = keys
+    this.#passOver = passOver
   }
 
   /** @throws {EventStoreError} `ES_KEY_MISSING`, `ES_KEY_UNREADABLE` */
@@ -45,6 +48,7 @@ export class Opener {
   entry({ key, value }: Entry): Entry | undefined {
     if (!isSealedValue(value)) return { key, value }
     if (this.#subjects.isErased(value.key_id)) return undefined
+    if (this.#passOver && this.#keys.find(value.key_id) === undefined) return undefined
     const opened = openValue(this.keyOf(value), value, placeOfEntry(key))
     if (opened === undefined)
       throw corruptError(damage('sealed', `entry '${key}' does not open with its own key`, {}))

@@ -73,16 +73,21 @@ type Abortable = { readonly signal?: AbortSignal }
  * @throws {EventStoreError} what the store and the key ring throw.
  */
 export const openSealedStore = async (stored: EventStore, options: SealingOptions): Promise<SealedStore> => {
-  const store = await readSealedStore(stored, options)
+  const store = new SealedStore(stored, await knownSubjects(stored, options), options)
   await store.completeErasures()
   return store
 }
 
-/** The same for reading alone: nothing is completed and nothing destroyed. */
-const readSealedStore = async (stored: EventStore, options: SealingOptions): Promise<SealedStore> => {
-  const subjects = new Subjects(options.familyOf ?? ((stream_id) => stream_id))
+/** The same for reading alone: nothing is completed or destroyed, and entries whose keys are not here are passed over. */
+export const readSealedStore = async (stored: EventStore, options: SealingOptions): Promise<SealedStore> => {
+  const subjects = await knownSubjects(stored, options)
+  return new SealedStore(stored, subjects, { ...options, passOver: true })
+}
+
+const knownSubjects = async (stored: EventStore, { familyOf }: SealingOptions): Promise<Subjects> => {
+  const subjects = new Subjects(familyOf ?? ((stream_id) => stream_id))
   await subjects.load(stored)
-  return new SealedStore(stored, subjects, options)
+  return subjects
 }
 
 /** Whether anything in a log is sealed, or was. */
@@ -107,13 +112,17 @@ export class SealedStore implements EventStore {
   #waiting = 0
   #closing: Promise<void> | undefined
 
-  constructor(stored: EventStore, subjects: Subjects, options: SealingOptions) {
+  constructor(
+    stored: EventStore,
+    subjects: Subjects,
+    options: SealingOptions & { readonly passOver?: boolean },
+  ) {
     this.stored = stored
     this.#subjects = subjects
     this.#keys = options.keys
     this.#newId = options.newId ?? createEventIds(Date.now)
     const { keys, onErased = async () => {} } = options
-    this.#opener = new Opener(subjects, keys)
+    this.#opener = new Opener(subjects, keys, options.passOver ?? false)
     this.#eraser = new Eraser({ stored, subjects, keys, onErased })
     this.#attributing = {
       subjects,
@@ -175,7 +184,14 @@ export class SealedStore implements EventStore {
   }
 
   /** @throws {EventStoreError} `ES_KEY_MISSING` for an entry whose key is not here. */
-  async *entries(prefix: string, options?: Abortable): AsyncGenerator<Entry, void, undefined> {
+  async *entries(
+    prefix: string,
+    options?: Abortable & { readonly stored?: boolean },
+  ): AsyncGenerator<Entry, void, undefined> {
+    if (options?.stored === true) {
+      yield* this.stored.entries(prefix, options)
+      return
+    }
     for await (const entry of this.stored.entries(prefix, options)) {
       const opened = entry.key.startsWith(SEALING) ? undefined : this.#opener.entry(entry)
       if (opened !== undefined) yield opened

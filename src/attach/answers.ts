@@ -41,8 +41,10 @@ export function answer(
     }
     case 'heads':
       return items(store.heads(checked(readParams.heads, params, method).prefix, { signal }))
-    case 'entries':
-      return items(store.entries(checked(readParams.entries, params, method).prefix, { signal }))
+    case 'entries': {
+      const { prefix, ...options } = checked(readParams.entries, params, method)
+      return items(store.entries(prefix, { ...defined(options), signal }))
+    }
     case 'follow':
       return items(store.follow({ ...checked(readParams.follow, params, method), signal }))
     case 'head':

@@ -85,7 +85,7 @@ export const readParams = {
   readAll: z.object({ fromPosition: z.number().optional() }),
   readRecords: z.object({ fromPosition: z.number().optional() }),
   heads: z.object({ prefix: z.string() }),
-  entries: z.object({ prefix: z.string() }),
+  entries: z.object({ prefix: z.string(), stored: z.boolean().optional() }),
   follow: z.object({ fromPosition: z.number() }),
   head: z.object({ stream_id: z.string() }),
   verify: z.object({}),

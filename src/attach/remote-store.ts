@@ -74,7 +74,7 @@ export function remoteStore(link: OwnerLink): EventStore {
       return (await link.ask('head', { stream_id })) as StreamHead | undefined
     },
     heads: (prefix = '', { signal } = {}) => items<StreamHead>('heads', { prefix }, signal),
-    entries: (prefix, { signal } = {}) => items<Entry>('entries', { prefix }, signal),
+    entries: (prefix, { signal, ...options } = {}) => items<Entry>('entries', { prefix, ...options }, signal),
     position: () => link.position(),
     follow,
     subscribe: (options = {}) =>

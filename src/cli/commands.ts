@@ -134,6 +134,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./archive.ts')).defineArchiveCommand,
   },
   {
+    name: 'erase',
+    summary: 'erase a subject, such as a person, for good: destroy the key of what was sealed for it',
+    load: async () => (await import('./erase.ts')).defineEraseCommand,
+  },
+  {
     name: 'migrate',
     summary: 'copy the project into a new folder of the present format, and verify the copy',
     load: async () => (await import('./migrate.ts')).defineMigrateCommand,

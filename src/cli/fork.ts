@@ -79,7 +79,20 @@ async function planned(log: ReadableLog, { subject, at, machines, paused }: Want
   if (!machines.has(head.machine)) throw needsMachines(id, head.machine)
   const version = at ?? subject.version
   if (version !== undefined && version > head.version) throw noVersion(id, version, head.version)
-  return planFork(log, { id, at: version ?? 'last', newId: id, paused, machines })
+  const plan = await planFork(log, { id, at: version ?? 'last', newId: id, paused, machines })
+  // There are no keys in the new folder, and nothing of what is sealed here is to be in the clear there.
+  if (plan.streams.some(({ events }) => events.some(({ key_id = '' }) => key_id !== '')))
+    throw sealedActor(id)
+  return plan
+}
+
+function sealedActor(id: string): CliError {
+  return new CliError('CLI_USAGE', {
+    happened: `"${id}" is sealed, and the fork would be in the clear.`,
+    expected: 'Expected an actor that is nobody’s data.',
+    todo: 'Fork it in its own log, where it stays sealed: runtime.fork(id).',
+    details: { id },
+  })
 }
 
 function sameFolder(into: string): CliError {

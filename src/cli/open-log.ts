@@ -5,6 +5,7 @@ import type { EventStore } from '../../eventstore/event-store.ts'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
 import { readStoreOwner, type StoreOwner } from '../../eventstore/owner.ts'
 import type { Attached } from '../attach/attach.ts'
+import { openForReading } from '../embedding/sealing.ts'
 import { queryOver, type LogQuery } from '../query/log-query.ts'
 import { CliError } from './cli-error.ts'
 import { copyFolder, FolderChangedError, type FolderCopy } from './folder-copy.ts'
@@ -67,9 +68,10 @@ export async function withLog<T>(
       const found = await findOwner(logPath, shared.version)
       if (found.type === 'attached') return readLive(found.owner, interrupt, read)
       if (attempt === 1 && found.stale !== undefined) call.output.say(staleText(found.stale))
-      if (call.inPlace) return readStore(logPath, interrupt, read)
+      const keys = { projectPath, masterKey: shared.env['AGENTCTL_MASTER_KEY'] }
+      if (call.inPlace) return readStore(logPath, { interrupt, read, keys })
       const copy = await unownedCopy(logPath)
-      if (copy !== undefined) return readCopy(copy, { logPath, interrupt, read })
+      if (copy !== undefined) return readCopy(copy, { logPath, interrupt, read, keys })
     }
     throw changing(logPath)
   })
@@ -134,13 +136,15 @@ type Reading<T> = {
   readonly logPath: string
   readonly interrupt: Interrupt
   readonly read: (log: ReadableLog, source: LogSource) => Promise<T>
+  /** Where the keys of a sealed log are, and what they are wrapped with. */
+  readonly keys: { readonly projectPath: string; readonly masterKey: string | undefined }
 }
 
-async function readCopy<T>(copy: FolderCopy, { logPath, interrupt, read }: Reading<T>): Promise<T> {
+async function readCopy<T>(copy: FolderCopy, reading: Reading<T>): Promise<T> {
   try {
-    return await readStore(copy.path, interrupt, read)
+    return await readStore(copy.path, reading)
   } catch (error) {
-    throw aboutOriginal(error, copy.path, logPath)
+    throw aboutOriginal(error, copy.path, reading.logPath)
   } finally {
     copy.remove()
   }
@@ -148,12 +152,12 @@ async function readCopy<T>(copy: FolderCopy, { logPath, interrupt, read }: Readi
 
 async function readStore<T>(
   path: string,
-  { interrupted, stop }: Interrupt,
-  read: (log: ReadableLog, source: LogSource) => Promise<T>,
+  { interrupt: { interrupted, stop }, read, keys }: Omit<Reading<T>, 'logPath'>,
 ): Promise<T> {
   const store = await openLevelEventStore({ path, create: false })
   try {
-    const reading = read(store, { owner: undefined, stop })
+    const log = await openForReading(store, keys.projectPath, keys.masterKey)
+    const reading = read(log, { owner: undefined, stop })
     reading.catch(() => {})
     return await Promise.race([reading, interrupted])
   } finally {

@@ -7,6 +7,7 @@ import type { LiveActor } from '../attach/live-facts.ts'
 import { act, type Acts } from '../attach/act.ts'
 import { openOwnerServer } from '../attach/owner-server.ts'
 import { packageVersion } from './package-version.ts'
+import type { Erasing } from './erasing.ts'
 import type { ApprovalService } from '../permissions/approval-service.ts'
 import type { DeadLetters } from '../runtime/delivery/dead-letter-desk.ts'
 import type { SessionService } from '../sessions/session-service.ts'
@@ -20,6 +21,7 @@ export type AttachableRuntime = {
   readonly agents: Pick<AgentService, 'cancel' | 'settleCall'>
   readonly approvals: Pick<ApprovalService, 'approve' | 'deny'>
   readonly deadLetters: Pick<DeadLetters, 'retry'>
+  readonly eraseSubject: Erasing['eraseSubject']
   readonly parked: readonly object[]
 }
 
@@ -60,7 +62,7 @@ const wish = z.object({
 /** Who decides is part of the record; the rest is for the runtime's own check at its door. */
 const decision = z.looseObject({ id: z.string().min(1), by: z.string().min(1) })
 
-function runtimeActs({ sessions, agents, approvals, deadLetters }: AttachableRuntime): Acts {
+function runtimeActs({ sessions, agents, approvals, deadLetters, eraseSubject }: AttachableRuntime): Acts {
   const moved = async (id: string): Promise<readonly Moved[]> => {
     const family = new Set([id, ...(await sessions.descendants(id)).map((row) => row.id)])
     const rows = (await sessions.directory.rows()).filter((row) => family.has(row.id))
@@ -81,6 +83,10 @@ function runtimeActs({ sessions, agents, approvals, deadLetters }: AttachableRun
     }),
     approve: act(decision, ({ id, ...rest }) => approvals.approve(id, rest)),
     deny: act(decision, ({ id, ...rest }) => approvals.deny(id, rest)),
+    erase: act(
+      z.object({ subject_id: z.string().min(1), by: z.string().min(1), reason: z.string().min(1) }),
+      ({ subject_id, by, reason }) => eraseSubject(subject_id, { by, reason }),
+    ),
     retry: act(decision, ({ id, by }) => deadLetters.retry(id, { by })),
     settle: act(
       z.object({

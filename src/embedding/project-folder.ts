@@ -17,6 +17,7 @@ const OURS: ReadonlySet<string> = new Set([
   'archive',
   'billing',
   'format',
+  'keys',
   '.gitignore',
   'log',
   'memory',

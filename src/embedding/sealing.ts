@@ -1,12 +1,18 @@
 /** Seals a runtime's log: whose data an actor's events are, where the keys lie, and what lies beside the log. */
 import { join } from 'node:path'
+import { isEventStoreError } from '../../eventstore/errors.ts'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { Erased } from '../../eventstore/sealing/eraser.ts'
-import { openFileKeyRing } from '../../eventstore/sealing/file-key-ring.ts'
+import { openFileKeyRing, readFileKeyRing } from '../../eventstore/sealing/file-key-ring.ts'
 import { createMemoryKeyRing, type KeyRing } from '../../eventstore/sealing/key-ring.ts'
 import type { MasterKey } from '../../eventstore/sealing/master-key.ts'
 import type { SubjectOf } from '../../eventstore/sealing/seal-batch.ts'
-import { hasSealed, openSealedStore, type SealedStore } from '../../eventstore/sealing/sealed-store.ts'
+import {
+  hasSealed,
+  openSealedStore,
+  readSealedStore,
+  type SealedStore,
+} from '../../eventstore/sealing/sealed-store.ts'
 import { DEAD_SUFFIX } from '../runtime/delivery/dead-letters.ts'
 import { EFFECTS_SUFFIX } from '../runtime/effects/owed-effect.ts'
 import { rootOf } from '../runtime/fold/child-address.ts'
@@ -92,6 +98,32 @@ export async function sealStore(
     onErased,
     ...(newEventId && { newId: newEventId }),
   })
+}
+
+/** A log that is read without a runtime: opened with the keys in the project's folder, as far as they are there. */
+export async function openForReading(
+  stored: EventStore,
+  projectPath: string,
+  masterKey: string | undefined,
+): Promise<EventStore> {
+  if (!(await hasSealed(stored))) return stored
+  const ring = readFileKeyRing(join(projectPath, KEYS_FOLDER), {
+    masterKey: masterKey === '' ? undefined : masterKey,
+  })
+  const keys: KeyRing = {
+    create: (subject_id) => ring.create(subject_id),
+    destroy: (key_id) => ring.destroy(key_id),
+    find(key_id) {
+      try {
+        return ring.find(key_id)
+      } catch (error) {
+        // What is not sealed can be read all the same.
+        if (isEventStoreError(error, 'ES_KEY_UNREADABLE')) return undefined
+        throw error
+      }
+    },
+  }
+  return readSealedStore(stored, { ...sealingRules, keys })
 }
 
 function subjectBy(given: SealingOption['subjectOf']): SubjectOf {

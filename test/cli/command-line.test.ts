@@ -49,6 +49,7 @@ const COMMANDS = [
   'import',
   'salvage',
   'archive',
+  'erase',
   'migrate',
   'du',
   'doctor',

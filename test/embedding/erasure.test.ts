@@ -15,16 +15,16 @@ const project = projectFolder()
 const SECRET = 'it-hurts-when-she-laughs'
 
 const patient = setup({
-  types: {} as {
-    context: { readonly notes: readonly string[] }
-    input: { readonly subject_id?: string; readonly note?: string }
-    events: { readonly type: 'note'; readonly text: string } | { readonly type: 'leave' }
+  types: {
+    context: {} as { readonly notes: readonly string[] },
+    input: {} as { readonly subject_id?: string; readonly note: string },
+    events: {} as { readonly type: 'note'; readonly text: string } | { readonly type: 'leave' },
   },
   actors: { remind: fromPromise(() => new Promise<void>(() => {})) },
 }).createMachine({
   id: 'patient',
   initial: 'here',
-  context: ({ input }) => ({ notes: input.note === undefined ? [] : [input.note] }),
+  context: ({ input }) => ({ notes: [input.note] }),
   states: {
     here: {
       invoke: { id: 'remind', src: 'remind' },
@@ -126,7 +126,7 @@ describe('a runtime that seals (X-10, M-044)', () => {
       ...options,
       sealing: { subjectOf: ({ id, machine }) => (machine.startsWith('patient@') ? `of-${id}` : undefined) },
     })
-    await runtime.spawn(patient, { id: 'ben', input: { subject_id: 'anna' } })
+    await runtime.spawn(patient, { id: 'ben', input: { subject_id: 'anna', note: '' } })
     const events = await eventsOf(runtime, 'ben')
     expect(events.map(({ subject_id }) => subject_id)).toEqual(['of-ben'])
   })
@@ -209,7 +209,7 @@ describe('erasing a subject from a runtime (X-10, M-044)', () => {
       for (const id of ['anna', session, run])
         await expect(now.send(id, { type: 'note' })).rejects.toMatchObject({ code: 'ACTOR_ERASED' })
       await expect(now.get(patient, 'anna')).rejects.toMatchObject({ code: 'ACTOR_ERASED' })
-      await expect(now.spawn(patient, { id: 'anna', input: {} })).rejects.toMatchObject({
+      await expect(now.spawn(patient, { id: 'anna', input: { note: '' } })).rejects.toMatchObject({
         code: 'ACTOR_ERASED',
       })
       await expect(now.query.state({ stream_id: 'anna' })).rejects.toMatchObject({ code: 'QUERY_ERASED' })
@@ -249,7 +249,7 @@ describe('erasing a subject from a runtime (X-10, M-044)', () => {
       onError: (error: unknown) => void troubles.push(error),
     }
     const runtime = await project.open(opening)
-    await runtime.spawn(patient, { id: 'anna', input: { subject_id: 'anna' } })
+    await runtime.spawn(patient, { id: 'anna', input: { subject_id: 'anna', note: '' } })
     const run = await runtime.agents.start(slow, { input: { subject_id: 'anna' } })
     await began.promise
     await runtime.eraseSubject('anna', erase)
