@@ -20,7 +20,7 @@ export type { Parked } from './runtime/parked.ts'
 export type { Fork } from './runtime/forks/fork-copy.ts'
 export type { ResumeOptions } from './runtime/forks/forks.ts'
 export type { HeldBack, HeldEffect } from './runtime/forks/held-back.ts'
-export type { EffectSettlement, ListedEffect } from './runtime/effects/effects.ts'
+export type { EffectSettlement, ListedEffect } from './runtime/effects/listed-effect.ts'
 export { effectOf, withPolicies } from './runtime/policies.ts'
 export type {
   ActorPolicy,

@@ -1,7 +1,18 @@
 /** The errors of the engine's doors, in the words of whoever meets them. */
 import { RuntimeError } from './runtime-error.ts'
 
-export function machineMismatch(
+type Named = { readonly name: string; readonly label: string }
+
+/** @throws RuntimeError `ACTOR_MACHINE_MISMATCH` */
+export function assertSameMachine(
+  cell: { readonly id: string; readonly machine: Named },
+  machine: Named,
+): void {
+  if (cell.machine.name === machine.name) return
+  throw machineMismatch(cell.id, { has: cell.machine.label, asked: machine.label })
+}
+
+function machineMismatch(
   id: string,
   machines: { readonly has: string; readonly asked: string },
 ): RuntimeError {

@@ -26,9 +26,9 @@ import { durableActor, type ActorHost, type DurableActor } from './cell/durable-
 import { durableMachine, nameOf, withDescendants, type DurableMachine } from './fold/durable-machine.ts'
 import {
   actorExists,
+  assertSameMachine,
   closed,
   duplicateMachine,
-  machineMismatch,
   noActor,
   unknownMachine,
   unregisteredMachine,
@@ -394,9 +394,4 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await snapshots?.close()
     },
   }
-}
-
-function assertSameMachine(cell: Cell, machine: DurableMachine): void {
-  if (cell.machine.name === machine.name) return
-  throw machineMismatch(cell.id, { has: cell.machine.label, asked: machine.label })
 }

@@ -1,5 +1,5 @@
 /** What waits for something only a person can give, as it is shown. */
-import type { ListedEffect } from './effects/effects.ts'
+import type { ListedEffect } from './effects/listed-effect.ts'
 
 /** An actor that waits for something only a person can give. */
 export type Parked = { readonly id: string; readonly reason: string; readonly code: string }

@@ -27,6 +27,7 @@ import {
   type Decision,
 } from './effect-decision.ts'
 import { effectBusy, effectGivenUp, effectTimedOut, effectUnknown, unregistered } from './effect-errors.ts'
+import { stateOf, type EffectSettlement, type ListedEffect } from './listed-effect.ts'
 import { withinTime } from '../limited-time.ts'
 import { effectEntry, effectEvent, readOwedEffects, type OwedEffect } from './owed-effect.ts'
 import type { EffectAnswer, EffectPolicy, EffectRun } from '../policies.ts'
@@ -34,32 +35,6 @@ import { textOf } from '../runtime-error.ts'
 
 /** How many effects are taken up at once after a restart, or when many are due again. */
 const CONCURRENCY = 16
-
-/** An effect that is owed. */
-export type ListedEffect = {
-  readonly key: string
-  readonly stream_id: string
-  readonly action: string
-  /**
-   * - `running`: an attempt, or the question whether one happened, is under way or about to be.
-   * - `waiting`: for its next attempt, at `retry_at`.
-   * - `asked`: a person has to say what became of it; `reason` says why.
-   * - `unregistered`: its action is not there any more, or has no policy.
-   */
-  readonly state: 'running' | 'waiting' | 'asked' | 'unregistered'
-  /** Attempts that have failed. */
-  readonly failed: number
-  /** ISO 8601, UTC. */
-  readonly retry_at: string | null
-  readonly reason: string | null
-  /** In a fork: the key under which the original owed it. */
-  readonly original_key: string | null
-}
-
-/** What a person says of an effect: it is done, it is to be run (again), or nobody wants it any more. */
-export type EffectSettlement =
-  | { readonly answer: 'done'; readonly output?: unknown; readonly by?: string }
-  | { readonly answer: 'retry' | 'abandon'; readonly by?: string }
 
 export type EffectsHost = {
   readonly store: EventStore
@@ -401,10 +376,3 @@ export class Effects {
 }
 
 const CLOSING = new DOMException('The runtime is closing.', 'AbortError')
-
-function stateOf({ owed, busy, missing }: Item): ListedEffect['state'] {
-  if (busy) return 'running'
-  if (missing) return 'unregistered'
-  if (owed.phase === 'asked') return 'asked'
-  return owed.retry_at === undefined ? 'running' : 'waiting'
-}
