@@ -72,10 +72,9 @@ export const attribute = (batch: AtomicBatch, how: Attributing): AttributedBatch
   })
   const entries = (batch.entries ?? []).map(({ key, value }) => {
     if (value === undefined || key.startsWith(SEALING)) return undefined
-    const about = how
-      .aboutOf(value)
-      .find((stream_id) => ownerOf(stream_id, how.subjects, taken) !== undefined)
-    const owner = about === undefined ? first : ownerOf(about, how.subjects, taken)
+    const owners = how.aboutOf(value).map((stream_id) => ownerOf(stream_id, how.subjects, taken))
+    // Who writes about one that was erased is not to be held up by it.
+    const owner = owners.find((one) => one !== undefined && !isErased(one, how.subjects)) ?? first
     return owner && withoutStream(owner)
   })
   const isSealed = first !== undefined || entries.some((owner) => owner !== undefined)
@@ -92,7 +91,7 @@ const attributeEvent = (
   if (key_id !== '' && (isSealedValue(event.payload) || subjects.subjectOf(key_id) === undefined))
     return undefined
   const owner = ownerOf(stream_id, subjects, taken)
-  if (owner?.key_id !== undefined && subjects.isErased(owner.key_id)) throw erasedError(stream_id, owner)
+  if (owner !== undefined && isErased(owner, subjects)) throw erasedError(stream_id, owner)
   // Who names a subject with the first event of a stream means all that comes to it.
   const isOfItsOwn = subject_id !== '' && subject_id !== owner?.subject_id
   if (isOfItsOwn && (owner !== undefined || !isNew)) return { subject_id, scope: 'value' }
@@ -115,6 +114,9 @@ const ownerOf = (
   if (known === undefined) return taken.get(subjects.familyOf(stream_id))
   return { subject_id: known.subject_id, key_id: known.key_id, scope: 'stream' }
 }
+
+const isErased = ({ key_id }: Attribution, subjects: Subjects): boolean =>
+  key_id !== undefined && subjects.isErased(key_id)
 
 const withoutStream = ({ takes: _takes, ...owner }: Attribution): Attribution => ({
   ...owner,

@@ -5,6 +5,7 @@ import { webhookMachine, type WebhookContext } from '../../machines/webhook.mach
 import { leafLogic } from '../runtime/cell/callback-logic.ts'
 import { isoTime } from '../runtime/clock.ts'
 import type { DurableActor } from '../runtime/cell/durable-actor.ts'
+import { unlessErased } from '../runtime/cell/cell-errors.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import type { SessionDirectory } from '../sessions/directory.ts'
@@ -111,7 +112,7 @@ export function createWebhookDesk(host: {
   const all = async (): Promise<WebhookActor[]> => {
     const actors: (WebhookActor | undefined)[] = []
     for await (const { stream_id } of engine.store.heads(PREFIX)) {
-      actors.push(await find(stream_id.slice(PREFIX.length)))
+      actors.push(await unlessErased(find(stream_id.slice(PREFIX.length))))
     }
     return actors.filter((actor) => actor !== undefined)
   }

@@ -1,5 +1,6 @@
 /** An approval as callers see it, read from its machine. */
 import { approvalMachine, type ApprovalContext } from '../../machines/approval.machine.ts'
+import { unlessErased } from '../runtime/cell/cell-errors.ts'
 import type { Engine } from '../runtime/engine.ts'
 import type { DurableActor } from '../runtime/cell/durable-actor.ts'
 
@@ -43,7 +44,7 @@ export async function approvalsIn(
   for await (const { stream_id, machine, state } of engine.store.heads(APPROVAL_PREFIX)) {
     if (machine.slice(0, machine.lastIndexOf('@')) !== approvalMachine.id) continue
     if (statuses !== undefined && !statuses.has(state as ApprovalStatus)) continue
-    const actor = await findApproval(engine, stream_id)
+    const actor = await unlessErased(findApproval(engine, stream_id))
     if (actor !== undefined) actors.push(actor)
   }
   return actors

@@ -2,6 +2,7 @@
 import { createRuntime, type Runtime, type RuntimeOptions } from '../create-runtime.ts'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { createMemoryEventStore } from '../../eventstore/memory-event-store.ts'
+import { createMemoryKeyRing, type KeyRing } from '../../eventstore/sealing/key-ring.ts'
 import type { Clock, NewId } from '../runtime/clock.ts'
 import { silentLogger } from '../embedding/log-level.ts'
 import { seededSource, type SeededSource } from './seeded-source.ts'
@@ -54,7 +55,14 @@ export async function createTestRuntime(options: TestRuntimeOptions = {}): Promi
   const source = seededSource(typeof ids === 'number' ? ids : 0)
   const store = createMemoryEventStore({ clock: () => clock.now(), newId: source.newEventId })
   return open(
-    { clock, store, source, newId: typeof ids === 'number' ? source.newId : ids, troubles: [] },
+    {
+      clock,
+      store,
+      source,
+      newId: typeof ids === 'number' ? source.newId : ids,
+      troubles: [],
+      keys: createMemoryKeyRing(),
+    },
     rest,
   )
 }
@@ -71,6 +79,7 @@ type Kept = {
   readonly source: SeededSource
   readonly newId: NewId
   readonly troubles: unknown[]
+  readonly keys: KeyRing
 }
 
 async function open(kept: Kept, options: TestRestart): Promise<TestRuntime> {
@@ -83,6 +92,8 @@ async function open(kept: Kept, options: TestRestart): Promise<TestRuntime> {
     onError: (error) => troubles.push(error),
     random: source.random,
     ...options,
+    // As in a folder, keys are there again after a restart.
+    ...(options.sealing && { sealing: { keys: kept.keys, ...options.sealing } }),
     clock,
     newId,
     newEventId: source.newEventId,

@@ -115,6 +115,18 @@ describe('agentctl erase (X-10)', () => {
     await runtime.close()
   })
 
+  test('is the way on where keys are lost: the rest can be opened again', async () => {
+    await (await record()).close()
+    await rm(join(project(), 'keys'), { recursive: true })
+    const open = async (): Promise<Runtime> =>
+      createRuntime({ path: project(), sealing: { masterKey: MASTER } })
+    await expect(open()).rejects.toMatchObject({ code: 'ES_KEY_MISSING' })
+    expect(await ask('erase', 'anna', ...REASON, '--yes')).toMatchObject({ code: EXIT.ok })
+    const runtime = await open()
+    expect((await runtime.sessions.directory.rows()).map(({ name }) => name)).toEqual(['of nobody'])
+    await runtime.close()
+  })
+
   test('is done by the process that has the log open, if there is one', async () => {
     const runtime = await record()
     const { code, stdout } = await ask('erase', 'anna', ...REASON, '--yes')

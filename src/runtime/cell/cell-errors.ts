@@ -25,6 +25,16 @@ export function actorErased(about: Partial<RecordedEvent> & Pick<RecordedEvent, 
   })
 }
 
+/** What was found, or `undefined` for an actor whose subject was erased: for those who go through all that there are. */
+export async function unlessErased<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ACTOR_ERASED') return undefined
+    throw error
+  }
+}
+
 /** Why an actor cannot be woken whose events do not replay. */
 export function doesNotWake({ record, now, reason, cause }: Divergence): RuntimeError {
   const { stream_id, version, machine, subject_id, key_id } = record

@@ -217,6 +217,15 @@ describe('a subject that was erased (X-10, M-044)', () => {
     expect(await collect(store.erasures())).toHaveLength(1)
   })
 
+  test('does not hold up what is written about it by others', async () => {
+    const { store } = await inMemory()
+    await visits(store)
+    await store.eraseSubject('anna', erase)
+    const entries = [{ key: 'outbox/anna', value: { stream_id: 'anna/visit' } }]
+    await store.appendBatch({ appends: [{ stream_id: 'shop', events: [{ event_type: 'called' }] }], entries })
+    expect(await collect(store.entries('outbox/'))).toEqual(entries)
+  })
+
   test('takes no more in its streams, and gets another key where it comes back', async () => {
     const { store } = await inMemory()
     await visits(store)
