@@ -21,6 +21,7 @@ import {
 import { ImportedEvents } from './imported-events.ts'
 import { readLines } from './read-lines.ts'
 import { GENESIS, sha256 } from './record.ts'
+import { SealedStore } from './sealing/sealed-store.ts'
 
 export type ImportProgress = {
   /** Lines read. */
@@ -55,13 +56,15 @@ export const importLog = async (
   pieces: AsyncIterable<string | Uint8Array>,
   options: ImportOptions = {},
 ): Promise<ImportReport> => {
-  const events = new ImportedEvents(store)
+  // What is imported is put back as it was: sealed or in the clear.
+  const into = store instanceof SealedStore ? store.stored : store
+  const events = new ImportedEvents(into)
   const check = new LineCheck()
   let entries: Entry[] = []
   let written = 0
   const flush = async (): Promise<void> => {
     await events.flush()
-    if (entries.length > 0) await store.appendBatch({ appends: [], entries })
+    if (entries.length > 0) await into.appendBatch({ appends: [], entries })
     written += entries.length
     entries = []
     options.onProgress?.({ lines: check.line, ...events.count })
@@ -75,6 +78,7 @@ export const importLog = async (
   }
   check.end()
   await flush()
+  if (store instanceof SealedStore) await store.learnAnew()
   return { lines: check.line, ...events.count, entries: written, samePositions: events.samePositions }
 }
 

@@ -10,11 +10,13 @@ export const CIPHER = 'aes-256-gcm'
 export const KEY_LENGTH = 32
 
 const NONCE_LENGTH = 12
+/** Nonces drawn at once: each draw asks the system. */
+const NONCES = 256
 const TAG_LENGTH = 16
 
 /** `place`: what the text belongs to; it is bound to it, and not part of what is returned. */
 export const encrypt = (key: Uint8Array, text: string, place: string): string => {
-  const nonce = randomBytes(NONCE_LENGTH)
+  const nonce = nextNonce()
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_LENGTH })
   cipher.setAAD(Buffer.from(place))
   const sealed = [nonce, cipher.update(text, 'utf8'), cipher.final()]
@@ -37,4 +39,14 @@ export const decrypt = (key: Uint8Array, sealed: string, place: string): string 
   } catch {
     return undefined
   }
+}
+
+let drawn = Buffer.alloc(0)
+
+/** Each is used once. */
+const nextNonce = (): Buffer => {
+  if (drawn.length === 0) drawn = randomBytes(NONCE_LENGTH * NONCES)
+  const nonce = drawn.subarray(0, NONCE_LENGTH)
+  drawn = drawn.subarray(NONCE_LENGTH)
+  return nonce
 }

@@ -42,10 +42,10 @@ type Attribution = {
   readonly takes?: string
 }
 
-/** Whose the events of a batch are, in the order of `appends`. */
+/** Whose the events of a batch are, in the order of `appends`; `null` for one that is sealed already. */
 export type AttributedBatch = {
   readonly batch: AtomicBatch
-  readonly events: readonly (readonly (Attribution | undefined)[])[]
+  readonly events: readonly (readonly (Attribution | undefined | null)[])[]
   readonly entries: readonly (Attribution | undefined)[]
   readonly isSealed: boolean
 }
@@ -57,7 +57,8 @@ export const attribute = (batch: AtomicBatch, how: Attributing): AttributedBatch
   const events = batch.appends.map(({ stream_id, expectedVersion, events: own }) => {
     const isNew = expectedVersion === 'no_stream' || expectedVersion === 0
     return own.map((event) => {
-      const owner = attributeEvent({ ...event, stream_id }, { how, taken, isNew })
+      if (isSealedAlready(event, how.subjects)) return null
+      const owner = attributeEvent(event, { stream_id, how, taken, isNew })
       first ??= owner
       return owner
     })
@@ -68,7 +69,7 @@ export const attribute = (batch: AtomicBatch, how: Attributing): AttributedBatch
   const among = events.map((own, index) => {
     const stream_id = batch.appends[index]?.stream_id ?? ''
     if (first === undefined || how.subjects.familyOf(stream_id) === stream_id) return own
-    return own.map((owner) => owner ?? withoutStream(first as Attribution))
+    return own.map((owner) => (owner === undefined ? withoutStream(first as Attribution) : owner))
   })
   const entries = (batch.entries ?? []).map(({ key, value }) => {
     if (value === undefined || key.startsWith(SEALING)) return undefined
@@ -81,15 +82,23 @@ export const attribute = (batch: AtomicBatch, how: Attributing): AttributedBatch
   return { batch, events: among, entries, isSealed }
 }
 
+/** Here or elsewhere: what was copied out of a log, and goes into one again. */
+const isSealedAlready = ({ key_id = '', payload }: NewEvent, subjects: Subjects): boolean =>
+  key_id !== '' && (isSealedValue(payload) || subjects.subjectOf(key_id) === undefined)
+
+type Appended = {
+  readonly stream_id: string
+  readonly how: Attributing
+  readonly taken: Map<string, Attribution>
+  readonly isNew: boolean
+}
+
 const attributeEvent = (
-  event: UnsealedEvent,
-  { how, taken, isNew }: { how: Attributing; taken: Map<string, Attribution>; isNew: boolean },
+  event: NewEvent,
+  { stream_id, how, taken, isNew }: Appended,
 ): Attribution | undefined => {
-  const { stream_id, subject_id = '', key_id = '' } = event
+  const { subject_id = '' } = event
   const { subjects } = how
-  // Sealed already, here or elsewhere: what was copied out of a log, and goes into one again.
-  if (key_id !== '' && (isSealedValue(event.payload) || subjects.subjectOf(key_id) === undefined))
-    return undefined
   const owner = ownerOf(stream_id, subjects, taken)
   if (owner !== undefined && isErased(owner, subjects)) throw erasedError(stream_id, owner)
   // Who names a subject with the first event of a stream means all that comes to it.
@@ -97,7 +106,7 @@ const attributeEvent = (
   if (isOfItsOwn && (owner !== undefined || !isNew)) return { subject_id, scope: 'value' }
   if (owner !== undefined) return owner
   const known = (other: string): string | undefined => ownerOf(other, subjects, taken)?.subject_id
-  const subject = isOfItsOwn ? subject_id : how.subjectOf(event, known)
+  const subject = isOfItsOwn ? subject_id : how.subjectOf({ ...event, stream_id }, known)
   if (subject === undefined || subject === '') return undefined
   const takes = subjects.familyOf(stream_id)
   const found: Attribution = { subject_id: subject, scope: 'stream', takes }
@@ -127,7 +136,7 @@ const withoutStream = ({ takes: _takes, ...owner }: Attribution): Attribution =>
 export const withoutKey = ({ events, entries }: AttributedBatch, subjects: Subjects): string[] => {
   const missing = new Set<string>()
   for (const owner of [...events.flat(), ...entries]) {
-    if (owner === undefined || owner.key_id !== undefined) continue
+    if (owner === undefined || owner === null || owner.key_id !== undefined) continue
     if (subjects.currentKey(owner.subject_id) === undefined) missing.add(owner.subject_id)
   }
   return [...missing]
@@ -168,7 +177,7 @@ export const sealBatch = (
     ...append,
     events: append.events.map((event, place) => {
       const attribution = events[index]?.[place]
-      if (attribution === undefined) {
+      if (attribution === undefined || attribution === null) {
         opened.push(undefined)
         return event
       }
@@ -177,8 +186,7 @@ export const sealBatch = (
         how.subjects.expect(streamEntry({ stream_id: attribution.takes, ...owner }))
       for (const entry of how.subjects.pendingFor(owner, append.stream_id)) learned.set(entry.key, entry)
       opened.push(contentOf(event))
-      const placed = { ...event, event_id: event.event_id ?? how.newId(), stream_id: append.stream_id }
-      return sealEvent(placed, { how, owner, scope: attribution.scope })
+      return sealEvent(event, { stream_id: append.stream_id, how, owner, scope: attribution.scope })
     }),
   }))
   const sealedEntries = (batch.entries ?? []).map(({ key, value }, index): Entry => {
@@ -193,15 +201,24 @@ export const sealBatch = (
   return { batch: { ...batch, appends, entries: all }, opened, learned: [...learned.values()] }
 }
 
-const sealEvent = (
-  event: UnsealedEvent & { readonly event_id: string },
-  { how, owner, scope }: { how: SealingBatch; owner: Owner; scope: SealedValue['scope'] },
-): NewEvent => {
-  const { stream_id: _stream_id, normalized, payload, ...envelope } = event
+const sealEvent = (event: NewEvent, { stream_id, how, owner, scope }: Sealing): NewEvent => {
+  const { payload, normalized, event_type, schema_version = 1, event_id = how.newId() } = event
   if (looksSealed(payload)) throw reservedError(event)
   const content = [(payload ?? null) as JsonValue, normalized ?? null]
-  const at = { ...owner, scope, place: placeOfEvent(event) }
-  return { ...envelope, ...owner, payload: sealValue(how.keyOf(owner), content, at) }
+  const { subject_id, key_id } = owner
+  const place = placeOfEvent({ stream_id, event_id, event_type, schema_version })
+  const sealed = sealValue(how.keyOf(owner), content, { subject_id, key_id, scope, place })
+  const stored = { ...event, event_id, payload: sealed, subject_id, key_id }
+  if (normalized === undefined) return stored
+  const { normalized: _inside, ...rest } = stored
+  return rest
+}
+
+type Sealing = {
+  readonly stream_id: string
+  readonly how: SealingBatch
+  readonly owner: Owner
+  readonly scope: SealedValue['scope']
 }
 
 const contentOf = ({ payload, normalized }: NewEvent): Content => ({
@@ -210,10 +227,18 @@ const contentOf = ({ payload, normalized }: NewEvent): Content => ({
 })
 
 /** What of an event cannot be changed without its payload becoming unreadable, beside whose it is. */
-export const placeOfEvent = (event: UnsealedEvent & { readonly event_id: string }): Place => {
-  const { event_id, event_type, stream_id, schema_version = 1 } = event
-  return ['event', stream_id, event_id, event_type, String(schema_version)]
-}
+export const placeOfEvent = ({
+  event_id,
+  event_type,
+  stream_id,
+  schema_version,
+}: Pick<RecordedEvent, 'event_id' | 'event_type' | 'schema_version' | 'stream_id'>): Place => [
+  'event',
+  stream_id,
+  event_id,
+  event_type,
+  String(schema_version),
+]
 
 export const placeOfEntry = (key: string): Place => ['entry', key]
 

@@ -261,6 +261,12 @@ export class SealedStore implements EventStore {
     return this.#eraser.recorded()
   }
 
+  /** Takes in what was put into the store below past this one: whose it is, and who was erased. */
+  async learnAnew(): Promise<void> {
+    await this.#subjects.load(this.stored)
+    await this.#eraser.completeAll()
+  }
+
   /** Destroys what is left of subjects that were erased, and keys of theirs that a backup brought back. */
   async completeErasures(): Promise<void> {
     await this.#eraser.completeAll()

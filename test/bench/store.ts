@@ -1,6 +1,6 @@
-/** The store alone: appends of several sizes, one at a time, each on disk before the next. */
+/** The store alone: appends of several sizes, and sealed ones, one at a time, each on disk before the next. */
 import { join } from 'node:path'
-import { openLevelEventStore } from '../../eventstore/index.ts'
+import { createMemoryKeyRing, openLevelEventStore, openSealedStore } from '../../eventstore/index.ts'
 import { measure, type Measurement } from './measure.ts'
 
 const PAYLOAD = {
@@ -18,5 +18,10 @@ export async function* measureStore(folder: string): AsyncGenerator<Measurement>
       await store.append(`orders-${size}`, events)
     })
   }
-  await store.close()
+  const sealed = await openSealedStore(store, { keys: createMemoryKeyRing(), subjectOf: () => 'somebody' })
+  const events = Array.from({ length: 100 }, () => ({ event_type: 'order.paid', payload: PAYLOAD }))
+  yield await measure({ name: 'store: append 100 per batch, sealed', size: 100 }, async () => {
+    await sealed.append('orders-sealed', events)
+  })
+  await sealed.close()
 }

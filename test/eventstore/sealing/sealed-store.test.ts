@@ -310,6 +310,26 @@ describe('on disk (X-10, O-102)', () => {
     })
   })
 
+  test('an import into an open log puts back what was exported, and knows whose it is', async () => {
+    const { store } = await inMemory()
+    await visits(store)
+    await store.eraseSubject('ben', erase)
+    const pieces: string[] = []
+    for await (const piece of exportLog(store)) pieces.push(piece)
+    const keys = createMemoryKeyRing()
+    // Nothing here would be the shop's or anybody's: what comes in decides.
+    const other = await openSealedStore(createMemoryEventStore(), { keys, subjectOf: () => 'everybody' })
+    expect(await importLog(other, Readable.from(pieces))).toMatchObject({ samePositions: true })
+    expect((await collect(other.readStream('ben/visit'))).map(unopenedIn)).toEqual(Array(3).fill('erased'))
+    expect((await collect(other.readStream('anna/visit'))).map(unopenedIn)).toEqual(Array(3).fill('locked'))
+    expect(other.subjectOf('anna/visit')).toBe('anna')
+    expect(await payloads(other.readStream('shop'))).toEqual([{ note: 'nobody in particular' }])
+    await expect(other.append('ben/visit', [{ event_type: 'noted' }])).rejects.toMatchObject({
+      code: 'ES_SUBJECT_ERASED',
+    })
+    expect((await other.eraseSubject('anna', erase)).length).toBe(1)
+  })
+
   test('without the folder of keys payloads are locked, not erased, and what is owed is not passed over', async () => {
     await inFolder(async (folder) => {
       const { store, stored } = await openSealing(folder)
