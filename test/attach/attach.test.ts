@@ -204,7 +204,16 @@ test('what only the running process knows is asked for by itself, and no part of
   await using runtime = await createRuntime({ path })
   const attached = await attachTo(path)
   expect(await attached.live()).toEqual({ parked: [], actors: [] })
-  expect(attached.owner.acts).toEqual(['pause', 'resume', 'cancel', 'approve', 'deny', 'retry', 'settle'])
+  expect(attached.owner.acts).toEqual([
+    'pause',
+    'resume',
+    'cancel',
+    'approve',
+    'deny',
+    'erase',
+    'retry',
+    'settle',
+  ])
   await expect(attached.act('launch', {})).rejects.toMatchObject({ code: 'ATTACH_ACT_UNKNOWN' })
   await expect(attached.store.append('a', [{ event_type: 'x' }])).rejects.toMatchObject({
     code: 'ES_READ_ONLY',

@@ -328,7 +328,7 @@ describe('erasing a subject from a runtime (X-10, M-044)', () => {
     }
     const runtime = await project.open(opening)
     const anna = await runtime.spawn(patient, { id: 'anna', input: { subject_id: 'anna', note: '' } })
-    const ben = await runtime.spawn(writer, { id: 'ben', input: { to: anna as unknown as AnyActorRef } })
+    const ben = await runtime.spawn(writer, { id: 'ben', input: { to: anna } })
     await ben.send({ type: 'write' })
     await until(() => anna.getSnapshot().context.notes.length === 2, 'the first letter')
     await runtime.eraseSubject('anna', erase)
