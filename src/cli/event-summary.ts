@@ -1,5 +1,6 @@
 /** What an event says, in half a line: the part of its payload that a reader of the log looks for. */
 import type { RecordedEvent } from '../../eventstore/event.ts'
+import { unopenedIn } from '../../eventstore/sealing/sealed-value.ts'
 import { redactedPayload } from '../query/redacted.ts'
 import { printable, shortened } from './printable.ts'
 
@@ -43,6 +44,8 @@ type Payload = {
 
 /** One printable line, without what looks like a secret; empty if the type says it all. */
 export function eventSummary(event: RecordedEvent): string {
+  const unopened = unopenedIn(event)
+  if (unopened !== undefined) return unopened
   const payload = redactedPayload(event)
   if (typeof payload !== 'object' || payload === null) return ''
   return shortened(printable(told(event, payload)), LONGEST)

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EXIT } from '../../src/cli/exit-codes.ts'
-import { createRuntime, type Runtime } from '../../src/index.ts'
+import { z } from 'zod'
+import { createRuntime, defineAgent, defineTool, type Runtime } from '../../src/index.ts'
 import { filesWith } from '../eventstore/sealing/project.ts'
 import { agentctl, type Ran } from './in-process.ts'
 
@@ -86,6 +87,99 @@ const erased = async (): Promise<void> => {
   expect(verified.stdout).toContain('of subjects that were erased')
   expect((await ask('erase', 'anna', ...REASON, '--yes')).code).toBe(EXIT.notFound)
 }
+
+describe('every question', () => {
+  const tool = (name: string, capability: string) =>
+    defineTool({
+      name,
+      capabilities: [capability],
+      input: z.object({ text: z.string() }),
+      estimate: () => 0,
+      inDoubt: 'retry',
+      execute: ({ text }) => text,
+    })
+  const look = tool('look', 'read:notes')
+  const burn = tool('burn', 'delete:notes')
+  const doctor = defineAgent('doctor', async (ctx) => {
+    await ctx.tool(look, { text: SECRET })
+    return ctx.tool(burn, { text: SECRET })
+  })
+  const hooks = { keeper: { triggers: ['delete:*'], validate: () => ({ allowed: false, reason: 'never' }) } }
+
+  test.each(['erased', 'locked'])('is answered about a log with much that is %s', async (how) => {
+    const runtime = await createRuntime({
+      path: project(),
+      sealing: {},
+      agents: [doctor],
+      tools: [look, burn],
+      hooks,
+    })
+    const names = ['subject:anna', 'nobody']
+    const started: string[] = []
+    for (const tag of names) {
+      const parent = await runtime.sessions.start({
+        role: 'supervisor',
+        name: `about ${tag.replace(':', ' ')}`,
+        tags: [tag],
+      })
+      const child = await runtime.sessions.start({ role: 'workagent', parent_id: parent.id })
+      const context = { work: SECRET, blockers: [] }
+      await runtime.sessions.handOff(
+        { from: parent.id, to: child.id },
+        { type: 'supervisor_to_workagent', context },
+      )
+      const run = await runtime.agents.startById({ agent_id: 'doctor', parent_id: parent.id })
+      await run.result({ timeoutMs: 20_000 })
+      await runtime.sessions.end(child.id)
+      started.push(parent.id, child.id, run.run_id)
+    }
+    if (how === 'erased') await runtime.eraseSubject('anna', { by: 'clerk', reason: 'asked for' })
+    await runtime.close()
+    if (how === 'locked') await rename(join(project(), 'keys'), join(folder, 'away'))
+    const [hers = '', , herRun = ''] = started
+    const fine: readonly (readonly string[])[] = [
+      ['log'],
+      ['log', hers],
+      ['log', '--type', 'tool.*'],
+      ['ps', '--all'],
+      ['show', started[3] ?? ''],
+      ['causes', started[5] ?? ''],
+      ['timeline'],
+      ['why', '--failed'],
+      ['permissions'],
+      ['billing'],
+      ['compliance'],
+      ['machines'],
+      ['verify'],
+      ['export'],
+      ['du'],
+    ]
+    for (const argv of fine)
+      for (const json of [[], ['--json']]) {
+        const { code, stderr } = await ask(...argv, ...json)
+        expect({ argv, code, stderr: code === EXIT.ok ? '' : stderr }).toEqual({
+          argv,
+          code: EXIT.ok,
+          stderr: '',
+        })
+      }
+    // About what is no more the answer is that, and no crash.
+    for (const argv of [
+      ['show', hers],
+      ['diff', hers],
+      ['blame', herRun],
+      ['replay', hers],
+      ['why', herRun],
+    ]) {
+      const { code, stderr } = await ask(...argv)
+      expect({ argv, code, stderr }).toMatchObject({
+        code: expect.toSatisfy((exit) => exit !== EXIT.ok) as number,
+      })
+      expect(stderr).not.toMatch(/TypeError|undefined|not iterable/)
+    }
+    expect([EXIT.ok, EXIT.unexpected]).toContain((await ask('doctor')).code)
+  })
+})
 
 describe('agentctl erase (X-10)', () => {
   test('says how much there is, and changes nothing, until it is told to', async () => {
