@@ -14,7 +14,6 @@ import { createEventIds } from '../../eventstore/event-id.ts'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { assertId, isRecordedId } from './actor-id.ts'
 import { createAsk, type Ask } from './cell/ask.ts'
-import type { Snapshots } from '../../eventstore/snapshots.ts'
 import { Audience } from './cell/audience.ts'
 import type { Cell, Receipt, SendOptions } from './cell/cell.ts'
 import { rootOf } from './fold/child-address.ts'
@@ -42,10 +41,11 @@ import { firstDue } from './family/family-rest.ts'
 import { FamilyRegistry } from './family/family-registry.ts'
 import { Mailboxes } from './family/mailbox.ts'
 import { SnapshotKeeper } from './snapshots/snapshot-keeper.ts'
+import type { EngineOptions } from './engine-options.ts'
 import type { SpawnOptions } from './spawn-options.ts'
 import { parkedEffect, type Parked } from './parked.ts'
 import { bringUpToDate } from './migration/migration.ts'
-import { asRegistered, type MachineWithPolicies } from './policies.ts'
+import { asRegistered } from './policies.ts'
 import { recover } from './recovery/recovery.ts'
 import { forget } from './recovery/forgetting.ts'
 import { Sleepers } from './recovery/sleepers.ts'
@@ -117,34 +117,6 @@ export interface Engine {
   close(): Promise<void>
 }
 
-export type EngineOptions = {
-  readonly store: EventStore
-  readonly machines: readonly (AnyStateMachine | MachineWithPolicies)[]
-  readonly clock: Clock
-  /** Draws from 0 to 1, for delays; default `Math.random`. */
-  readonly random?: () => number
-  /** A new `event_id`, unlike all before; default a UUIDv7. */
-  readonly newEventId?: (() => string) | undefined
-  /** How many events from outside may wait for one actor; default 10,000. */
-  readonly mailboxLimit?: number
-  /** How long `close` waits for effects that run, in ms of real time; default 2,000. */
-  readonly graceMs?: number
-  readonly onError: (error: unknown) => void
-  readonly onWarning?: (message: string) => void
-  /** Where the action `log` goes; default the console, as in XState. */
-  readonly log?: (...values: unknown[]) => void
-  /** Where snapshots of actors are kept; opened when the first one is needed. Without it they fold whole streams. */
-  readonly openSnapshots?: (() => Promise<Snapshots>) | undefined
-  /** Machines whose actors are to be found without reading the log; the same ones at each opening. */
-  readonly indexed?: readonly string[]
-  /** How many actors without work stay in memory, children not counted; default 10,000. */
-  readonly maxResident?: number | undefined
-  /** A snapshot of an actor is saved after that many events; default 100. */
-  readonly snapshotEvery?: number | undefined
-  /** The store failed to write; actors that had something in it left memory. */
-  readonly onStoreFailure?: (error: unknown) => void
-}
-
 /**
  * Opens an engine over a store. `recover()` wakes what owes work.
  *
@@ -181,10 +153,17 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { random = Math.random } = options
   const mailboxes = new Mailboxes(options.mailboxLimit)
   const crashes = new Crashes()
+  const storeFailed = (error: unknown): void => {
+    if (isEndOfStore(error)) endOfStore ??= error
+    options.onStoreFailure?.(error)
+  }
   const effects = new Effects({
     store,
     clock,
-    onError,
+    onError: (error) => {
+      if (isEndOfStore(error)) storeFailed(error)
+      onError(error)
+    },
     random,
     graceMs: options.graceMs ?? 2_000,
     machine: (name) => byName.get(name),
@@ -212,8 +191,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     recordRefusal: (refusal) => refusals.record(refusal),
     onBroken(family, error) {
       families.forget(family)
-      if (isEndOfStore(error)) endOfStore ??= error
-      options.onStoreFailure?.(error)
+      storeFailed(error)
     },
     forward(root, take) {
       const forwarded = families.use(root, (family) => family && take(family))

@@ -32,6 +32,8 @@ export type LeafOwner = {
   decideQuietly(event: AnyEventObject, options: SendOptions): void
   /** Whether the event would end the root of the family in error; nothing is decided by the question. */
   wouldEnd(canonical: CanonicalEvent): boolean
+  /** What became of a leaf could not be written: the actor must be woken anew. */
+  lost(error: unknown): void
 }
 
 export class CellLeaves {
@@ -132,7 +134,7 @@ export class CellLeaves {
     const appends = [leafEvent(at, child, { type: 'failed', facts })]
     store
       .appendBatch({ appends, entries: [triedEntry(streamId, child, tried)] })
-      .catch((failed: unknown) => this.#host.onError(failed))
+      .catch((failed: unknown) => this.#owner.lost(failed))
     return true
   }
 
@@ -144,6 +146,6 @@ export class CellLeaves {
     this.#givenUp ??= new GivenUp(this.#owner, this.#host)
     this.#givenUp
       .bury(child, { event: told.event, error: event['error'], failed })
-      .catch((trouble: unknown) => this.#host.onError(trouble))
+      .catch((failed: unknown) => this.#owner.lost(failed))
   }
 }

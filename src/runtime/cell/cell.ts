@@ -53,6 +53,8 @@ export type Kin = {
   offer(cell: Cell, canonical: CanonicalEvent, what: Offer): void
   /** Whether the event would end the root of the family in error; nothing is decided by the question. */
   wouldEnd(cell: Cell, canonical: CanonicalEvent): boolean
+  /** Something could not be written. */
+  lost(error: unknown): void
   /** Sends by hand, from an action; at most once. */
   post(from: Cell, to: string, event: AnyEventObject): void
   lookUp(systemId: string): RecordedRef | undefined
@@ -343,6 +345,10 @@ export class Cell implements Member {
 
   wouldEnd(canonical: CanonicalEvent): boolean {
     return this.#kin.wouldEnd(this, canonical)
+  }
+
+  lost(error: unknown): void {
+    this.#kin.lost(error)
   }
 
   #useLeaves(): CellLeaves {

@@ -22,8 +22,8 @@ import { Cell, type Kin } from '../cell/cell.ts'
 import { bornDead, closedUnder } from '../cell/cell-errors.ts'
 import type { ParentLink, TimerRecord } from '../fold/cell-state.ts'
 import { withDescendants, type DurableMachine } from '../fold/durable-machine.ts'
-import { unknownMachine } from '../engine-errors.ts'
 import { buryMail } from '../delivery/dead-letters.ts'
+import { loadChildren } from './family-loading.ts'
 import { canAllRest } from './family-rest.ts'
 import { saveDue, saveLeaving } from '../snapshots/family-snapshots.ts'
 import { Flights, type Flight } from './flights.ts'
@@ -35,6 +35,7 @@ import { intentRecords } from '../effects/owed-effect.ts'
 import type { Receipt, SendOptions } from '../cell/receipt.ts'
 import { answerRefused } from '../cell/refused.ts'
 import { Sender } from './sender.ts'
+import { isEndOfStore } from '../store-end.ts'
 import { endsRoot } from './trial.ts'
 import { recordsOf, type Member } from './turn.ts'
 
@@ -118,7 +119,7 @@ export class Family implements Kin, Kinship {
   /** Folds what is on disk, without effects; `resume` starts what is still owed. */
   async load(): Promise<void> {
     const [found] = await Promise.all([mailFor(this.host.store, this.id), this.root.load()])
-    await this.#loadChildren(this.root)
+    await loadChildren(this.root, { store: this.host.store, add: (id, logic) => this.#add(id, logic) })
     for (const { lastTime } of this.members()) this.#lastTime = Math.max(this.#lastTime, lastTime)
     this.#found = found.filter(({ key }) => !this.host.post.isUnderWay(key))
     for (const mail of this.#found) this.#awaited.add(mail, this.id)
@@ -210,6 +211,11 @@ export class Family implements Kin, Kinship {
     return this.#taking(cascade, () => endsRoot(cascade, [...this.members()], { cell, canonical }))
   }
 
+  lost(error: unknown): void {
+    this.#break(error)
+    if (!isEndOfStore(error)) this.host.onError(error)
+  }
+
   post(from: Cell, to: string, event: AnyEventObject): void {
     if (this.#resting) {
       // What an action still has to say is said by the one that lives now.
@@ -295,20 +301,6 @@ export class Family implements Kin, Kinship {
     this.#members ??= new Map()
     this.#members.set(address, cell)
     return cell
-  }
-
-  async #loadChildren(parent: Cell): Promise<void> {
-    for (const child of parent.decided?.children.values() ?? []) {
-      const machine = parent.machine.children.get(child.src)
-      if (!child.durable || machine === undefined) continue
-      const head = await this.host.store.head(child.address)
-      // Its first event may be waiting still.
-      if (head === undefined) continue
-      if (head.machine !== machine.label) throw unknownMachine(child.address, head.machine, [machine.label])
-      const cell = this.#add(child.address, machine)
-      await cell.load()
-      await this.#loadChildren(cell)
-    }
   }
 
   #cascade(): Cascade {

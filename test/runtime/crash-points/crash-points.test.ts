@@ -96,7 +96,10 @@ async function death(storage: FaultyStorage, isOver: () => boolean): Promise<voi
 
 async function owes(store: EventStore): Promise<boolean> {
   for (const prefix of ['owed/', 'outbox/']) {
-    for await (const { key } of store.entries(prefix)) return key.startsWith(prefix)
+    for await (const { value } of store.entries(prefix)) {
+      // What was given up waits for its client.
+      if ((value as { dead_letter?: string }).dead_letter === undefined) return true
+    }
   }
   return false
 }

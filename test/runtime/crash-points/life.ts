@@ -52,14 +52,17 @@ export class Life {
     return asRegistered(machine).machine
   }
 
-  /** A piece of work that takes a few turns, counted in the ledger; it goes no further than its process does. */
-  step(name: string, fails = false): AnyActorLogic {
+  /**
+   * A piece of work that takes a few turns, counted in the ledger; it goes no further than its process does. `failures`:
+   * how often it ends in failure before it succeeds.
+   */
+  step(name: string, failures = 0): AnyActorLogic {
     return fromPromise(async ({ signal }) => {
       this.#ledger.note('begun', name)
       for (let n = 0; n < 3; n += 1) await turn()
       if (this.isDead || signal.aborted) await new Promise(() => {})
       this.#ledger.note('ended', name)
-      if (fails) throw new Error(`${name} failed`)
+      if ((this.#ledger.ended.get(name) ?? 0) <= failures) throw new Error(`${name} failed`)
       return name
     })
   }

@@ -46,7 +46,7 @@ const promises: Scenario = {
   machines: (life) => ({
     job: setup({
       types,
-      actors: { first: life.step('first'), second: life.step('second', true), third: life.step('third') },
+      actors: { first: life.step('first'), second: life.step('second', Infinity), third: life.step('third') },
     }).createMachine({
       id: 'job',
       context: { n: 0 },
@@ -432,6 +432,32 @@ const supervised: Scenario = {
   },
 }
 
+const abandoned: Scenario = {
+  name: 'a step that is given up, and tried again when the client has seen that',
+  steps: {},
+  machines: (life) => {
+    const delivery = setup({ types, actors: { step: life.step('step', 2) } }).createMachine({
+      id: 'delivery',
+      context: { n: 0 },
+      initial: 'idle',
+      states: {
+        idle: { on: { go: 'delivering' } },
+        delivering: { invoke: { id: 'step', src: 'step', onDone: { target: 'over', actions: count } } },
+        over: {},
+      },
+    })
+    return {
+      delivery: withPolicies(delivery, { actors: { step: { retries: { attempts: 2, delayMs: 500 } } } }),
+    }
+  },
+  async act(life) {
+    const state = await see(life, 'delivery', 'delivery-1')
+    if (state === 'idle') await life.engine.send('delivery-1', { type: 'go' })
+    for (const { id } of await life.engine.deadLetters()) await life.engine.deadLetters.retry(id)
+    return state === 'over' ? 'over' : 'more'
+  },
+}
+
 export const scenarios: readonly Scenario[] = [
   promises,
   timers,
@@ -442,4 +468,5 @@ export const scenarios: readonly Scenario[] = [
   forks,
   closing,
   supervised,
+  abandoned,
 ]
