@@ -246,7 +246,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
   const isSeenTo = (root: string): boolean => families.live.has(root) || parked.has(root)
   const sleepers = new Sleepers({ store, clock, isSeenTo, wake, onError })
-  const forks = createForks({ store, clock, machines, effects, families: () => families, assertId })
+  const forks = createForks({ store, clock, machines, crashes, effects, families: () => families, assertId })
 
   const registered = (machine: AnyStateMachine): DurableMachine => {
     const durable = machines.get(machine.id)

@@ -343,6 +343,37 @@ describe('runtime.fork', () => {
     await runtime.close()
   })
 
+  test('is parked like the original, if that had crashed, over restarts, and can be revived while it is paused', async () => {
+    const machine = setup({ types: { events: {} as { type: 'crash' } } }).createMachine({
+      id: 'm',
+      on: {
+        crash: {
+          actions: assign(() => {
+            throw new Error('broke')
+          }),
+        },
+      },
+    })
+    let runtime = await createTestRuntime({ machines: [machine] })
+    await (await runtime.spawn(machine, { id: 'm-1' })).send({ type: 'crash' })
+    await runtime.fork('m-1', { newId: 'crashed' })
+    await runtime.fork('m-1', { newId: 'well', at: 1 })
+    const parked = (): string[] => runtime.parked.map(({ id }) => id).sort()
+    expect(parked()).toEqual(['crashed', 'm-1'])
+    await runtime.send('well', { type: 'crash' })
+    expect(parked()).toEqual(['crashed', 'm-1', 'well'])
+    runtime = await runtime.restart()
+    expect(parked()).toEqual(['crashed', 'm-1', 'well'])
+    for (const id of ['crashed', 'well']) expect(await runtime.revive(id)).toMatchObject({ accepted: true })
+    expect(parked()).toEqual(['m-1'])
+    runtime = await runtime.restart()
+    expect(parked()).toEqual(['m-1'])
+    await runtime.resumeFork('crashed')
+    expect(parked()).toEqual(['m-1'])
+    expect((await runtime.get(machine, 'crashed'))?.getSnapshot().status).toBe('active')
+    await runtime.close()
+  })
+
   test('only forks are resumed as forks', async () => {
     const { runtime } = await fetching()
     await expect(runtime.resumeFork('f-1')).rejects.toMatchObject({ code: 'FORK_UNKNOWN' })

@@ -13,6 +13,7 @@ import {
   spawnChild,
   type AnyEventObject,
   type AnyStateMachine,
+  createActor,
 } from 'xstate'
 import { createMemoryEventStore } from '../../eventstore/index.ts'
 import { eventsOf, openEngine, reopen, rest, until } from './engine-under-test.ts'
@@ -333,6 +334,36 @@ describe('events from outside', () => {
     })
     expect(engine.store.position()).toBe(position)
     expect(actor.getSnapshot().context.n).toBe(0)
+  })
+
+  test('what a machine reads of itself in a step is the state that it leaves, live and in a replay, as in XState', async () => {
+    const machine = setup({
+      types: { context: {} as { seen: unknown[] }, events: {} as AnyEventObject },
+    }).createMachine({
+      id: 'm',
+      context: { seen: [] },
+      initial: 'a',
+      on: {
+        look: {
+          target: '.b',
+          actions: assign({
+            seen: ({ context, self }) => [...context.seen, (self.getSnapshot() as { value?: unknown }).value],
+          }),
+        },
+      },
+      states: { a: {}, b: {} },
+    })
+    const plain = createActor(machine).start()
+    const engine = await openEngine({ machines: [machine] })
+    const actor = await engine.spawn(machine, { id: 'm-1' })
+    // At once: the second one is decided before the first one is on disk.
+    const sent = [1, 2, 3].map(() => actor.send({ type: 'look' }))
+    for (let n = 0; n < 3; n += 1) plain.send({ type: 'look' })
+    await Promise.all(sent)
+    expect(plain.getSnapshot().context.seen).toEqual(['a', 'b', 'b'])
+    expect(actor.getSnapshot().context.seen).toEqual(['a', 'b', 'b'])
+    const again = await reopen(engine, [machine])
+    expect((await again.get(machine, 'm-1'))?.getSnapshot().context.seen).toEqual(['a', 'b', 'b'])
   })
 
   test('a machine sees of an event what the log keeps of it, live and in a replay', async () => {

@@ -26,6 +26,11 @@ export function crashEntry(
   return before.snapshot.status === 'error' ? { key, value: undefined } : undefined
 }
 
+/** Whether an entry is one of these: what an actor is, and not what it owes. */
+export function isCrashEntry({ key }: Entry): boolean {
+  return key.startsWith(CRASHED)
+}
+
 export class Crashes {
   readonly #known = new Map<string, Crash>()
 

@@ -53,6 +53,7 @@ const IDLE_SNAPSHOT = { _scheduledEvents: {} }
 const IDLE_SCHEDULER = { schedule: ignore, cancel: ignore, cancelAll: ignore }
 
 const NO_RECORDS: readonly StepRecord[] = []
+const UNBORN = { snapshot: undefined }
 
 const stubs = new WeakSet<object>()
 
@@ -99,6 +100,8 @@ export class FoldScope {
   #recorded: Reads | undefined
   #parent: RemoteRef | undefined
   #running: CellState['children'] | undefined
+  /** While a step is taken: the state that it leaves. */
+  #leaving: { readonly snapshot: AnyMachineSnapshot | undefined } | undefined
   #keyed: Map<string, AnyActorRef> | undefined
   #actorScope: AnyActorScope | undefined
 
@@ -138,6 +141,7 @@ export class FoldScope {
     this.#version = version
     this.#recorded = reads
     this.#running = before?.children
+    this.#leaving = before ?? UNBORN
     if (before?.link !== undefined && this.#parent === undefined) this.linkTo(before.link)
   }
 
@@ -194,7 +198,13 @@ export class FoldScope {
     this.reads = undefined
     this.#recorded = undefined
     this.#running = undefined
+    this.#leaving = undefined
     this.#keyed = undefined
+  }
+
+  /** The actor's own state, as its machine sees it: in a step the one that it leaves, live and in a replay. */
+  get shown(): AnyMachineSnapshot | undefined {
+    return this.#leaving === undefined ? this.#live?.getSnapshot() : this.#leaving.snapshot
   }
 
   note(record: StepRecord): void {
@@ -272,7 +282,7 @@ class FoldSelf {
     this.live?.send(event)
   }
   getSnapshot(): AnyMachineSnapshot | undefined {
-    return this.live?.getSnapshot()
+    return this.scope.shown
   }
   subscribe(): typeof NOTHING {
     return NOTHING

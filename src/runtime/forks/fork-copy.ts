@@ -5,6 +5,7 @@
 import type { Entry, EventStore, StreamAppend } from '../../../eventstore/event-store.ts'
 import type { NewEvent, RecordedEvent } from '../../../eventstore/event.ts'
 import type { CellState } from '../fold/cell-state.ts'
+import { crashEntry } from '../family/crashes.ts'
 import { recordDefinition } from '../definition.ts'
 import { withDescendants, type DurableMachine } from '../fold/durable-machine.ts'
 import { noActor, unknownMachine } from '../engine-errors.ts'
@@ -38,6 +39,8 @@ export type Fork = {
 export type ForkPlan = {
   readonly fork: Fork
   readonly machine: DurableMachine
+  /** Of the actor, as it begins. */
+  readonly state: CellState
   /** The actor's, and those of its descendants. */
   readonly streams: readonly { readonly stream_id: string; readonly events: readonly NewEvent[] }[]
   /** The last event of the original that is taken over. */
@@ -84,10 +87,12 @@ export async function planFork(
   }
   const [root] = copies
   if (root === undefined) throw noActor(id)
+  const crash = crashEntry(newId, root.renamed.before, root.renamed)
+  if (crash !== undefined) entries.push(crash)
   const fork: Fork = { id: newId, from: { stream_id: id, version: root.last.version }, paused }
   const streams = copies.map(({ to, events }) => ({ stream_id: to, events }))
   const effects = copies.flatMap((copy) => copy.owed.map((one) => inheritedEvent(one, copy.last.timestamp)))
-  return { fork, machine, streams, last: root.last, effects, entries }
+  return { fork, machine, state: root.renamed, streams, last: root.last, effects, entries }
 }
 
 /**

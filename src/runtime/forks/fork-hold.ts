@@ -4,6 +4,7 @@
  * A fork that is paused has an entry of its own as well, so that all of them are found without reading any stream.
  */
 import type { AtomicBatch, Entry, EventStore } from '../../../eventstore/event-store.ts'
+import { isCrashEntry } from '../family/crashes.ts'
 import { rootOf } from '../fold/child-address.ts'
 
 const PAUSED = 'fork/'
@@ -45,7 +46,9 @@ export function heldStore(store: EventStore, id: string): EventStore {
   const appendBatch = (batch: AtomicBatch): ReturnType<EventStore['appendBatch']> =>
     store.appendBatch({
       ...batch,
-      ...(batch.entries && { entries: batch.entries.map((entry) => heldEntry(id, entry)) }),
+      ...(batch.entries && {
+        entries: batch.entries.map((entry) => (isCrashEntry(entry) ? entry : heldEntry(id, entry))),
+      }),
     })
   return new Proxy(store, {
     get(target, name) {

@@ -12,6 +12,7 @@ import type { EventStore } from '../../../eventstore/event-store.ts'
 import type { Clock } from '../clock.ts'
 import type { DurableMachine } from '../fold/durable-machine.ts'
 import { noActor } from '../engine-errors.ts'
+import type { Crashes } from '../family/crashes.ts'
 import type { FamilyHost } from '../family/family.ts'
 import type { FamilyRegistry } from '../family/family-registry.ts'
 import { planFork, writeFork, type Fork, type ForkWish } from './fork-copy.ts'
@@ -52,6 +53,7 @@ export type ForksHost = {
   /** By name. */
   readonly machines: ReadonlyMap<string, DurableMachine>
   readonly families: () => FamilyRegistry
+  readonly crashes: Pick<Crashes, 'note'>
   readonly effects: { recover(id: string): Promise<void> }
   /** @throws RuntimeError `INPUT_INVALID` for what cannot be the id of an actor. */
   assertId(id: string): void
@@ -107,6 +109,7 @@ export function createForks(engine: ForksHost): Forks {
         if (isNew) paused.delete(wish.newId)
         throw error
       }
+      engine.crashes.note(wish.newId, plan.state)
       if (!wish.paused) {
         await wake(wish.newId)
         await engine.effects.recover(wish.newId)
