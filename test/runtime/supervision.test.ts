@@ -353,6 +353,41 @@ describe('a root that crashes', () => {
     await expect(engine.revive('nobody')).rejects.toMatchObject({ code: 'ACTOR_NOT_FOUND' })
   })
 
+  test('on the failure of its child begins that child anew when it is revived, and sees it active again', async () => {
+    const failing = setup({
+      types: { events: {} as { type: 'fail' } },
+      actors: { worker, leaf: fromPromise(() => new Promise((_, reject) => (fail = reject))) },
+    }).createMachine({
+      id: 'failing',
+      invoke: [
+        { src: 'worker', id: 'child', input: { name: 'child' } },
+        { src: 'leaf', id: 'leaf' },
+      ],
+      on: { fail: { actions: sendTo('child', { type: 'crash' }) } },
+    })
+    let fail: (error: Error) => void = () => {}
+    const engine = await openEngine({ machines: [failing] })
+    const actor = await engine.spawn(failing, { id: 'f' })
+    const seen = (of: { getSnapshot(): { children: object } } | undefined): unknown[] =>
+      Object.values((of?.getSnapshot().children ?? {}) as Record<string, AnyActorRef>).map(
+        (ref) => (ref.getSnapshot() as { status: string }).status,
+      )
+    fail(new Error('leaf broke'))
+    await rest()
+    await engine.revive('f')
+    expect(seen(actor)).toEqual(['active', 'active'])
+    await actor.send({ type: 'fail' })
+    expect(actor.getSnapshot().status).toBe('error')
+    await engine.revive('f')
+    expect(seen(actor)).toEqual(['active', 'active'])
+    const again = await reopen(engine, [failing])
+    const same = await again.get(failing, 'f')
+    expect(seen(same)).toEqual(['active', 'active'])
+    expect(await same?.send({ type: 'fail' })).toMatchObject({ accepted: true })
+    expect(again.parked).toHaveLength(1)
+    await agrees(again, failing, 'f')
+  })
+
   test('on an event of a timer does not crash on it again: the timer is over', async () => {
     const machine = setup({
       types: { context: {} as { n: number }, events: {} as { type: 'add' } },

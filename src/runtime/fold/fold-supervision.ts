@@ -58,6 +58,11 @@ export function relocate({ ref, address }: ChildRecord): void {
   Object.assign(ref, { sessionId: address, toJSON: () => recordedRef(ref.id, address) })
 }
 
+/** What its machine knows of a child that begins anew: that it is there. */
+function unseen({ ref }: ChildRecord): void {
+  Object.assign(ref, { _snapshot: { status: 'active', output: undefined, error: undefined } })
+}
+
 function revive({ state, streamId, envelope }: At): Outcome {
   const { before } = state
   if (before === undefined) return { kind: 'ignored', reason: 'the actor has not crashed' }
@@ -66,7 +71,10 @@ function revive({ state, streamId, envelope }: At): Outcome {
   // What runs in this process begins where it was; what has a stream ended it, and begins a new one.
   for (const child of before.children.values()) {
     if (child.durable) renewed.begin(child)
-    else renewed.effects.push({ kind: 'start', child })
+    else {
+      if ((child.ref.getSnapshot() as { status?: string }).status === 'error') unseen(child)
+      renewed.effects.push({ kind: 'start', child })
+    }
   }
   const { children, timers, effects } = renewed.done()
   for (const timer of timers.values()) effects.push({ kind: 'schedule', timer })
@@ -113,6 +121,7 @@ class Renewed {
     const restarts = [...(old.restarts ?? []), time].slice(-MOST_RESTARTS)
     const child: ChildRecord = { ...old, key, address, cause: eventId, restarts }
     relocate(child)
+    unseen(child)
     this.#by.set(old.key, child)
     this.effects.push({ kind: 'start', child })
   }
