@@ -1,8 +1,9 @@
 /** Time travel: the state of an actor at a point of its past, with nothing done on the way. */
 import { describe, expect, test } from 'vitest'
-import { assign, fromPromise, setup } from 'xstate'
-import { defineAgent, type ReplayStep } from '../../src/index.ts'
+import { assign, emit, fromCallback, fromPromise, raise, sendParent, sendTo, setup } from 'xstate'
+import { defineAgent, withPolicies, type ReplayStep } from '../../src/index.ts'
 import { createTestRuntime, type TestRuntime } from '../../src/testing/index.ts'
+import { rest } from './engine-under-test.ts'
 
 /** Counts each time that anything of it is done to the world. */
 function countedOrder() {
@@ -126,6 +127,80 @@ describe('runtime.replay', () => {
     await runtime.clock.advance(0)
     expect(done).toEqual({ leaf: 1, action: 2 })
     expect(runtime.store.position()).toBe(before)
+    await runtime.close()
+  })
+
+  test('does nothing that a machine can do, to whichever version, position or moment it goes', async () => {
+    const done = {
+      action: 0,
+      declared: 0,
+      verify: 0,
+      inline: 0,
+      promise: 0,
+      callback: 0,
+      emitted: 0,
+      told: 0,
+    }
+    const child = setup({ actions: { declared: () => void (done.declared += 1) } }).createMachine({
+      id: 'child',
+      entry: 'declared',
+      on: { again: { actions: ['declared', sendParent({ type: 'told' })] } },
+    })
+    const machine = setup({
+      types: { emitted: {} as { type: 'said' } },
+      actors: {
+        child,
+        promise: fromPromise(async () => void (done.promise += 1)),
+        callback: fromCallback(() => void (done.callback += 1)),
+      },
+      actions: { action: () => void (done.action += 1), declared: () => void (done.declared += 1) },
+    }).createMachine({
+      id: 'busy',
+      invoke: [
+        { id: 'child', src: 'child' },
+        { id: 'promise', src: 'promise' },
+        { id: 'callback', src: 'callback' },
+      ],
+      after: { 1_000: { actions: 'action' } },
+      on: {
+        again: {
+          actions: [
+            'action',
+            'declared',
+            () => void (done.inline += 1),
+            emit({ type: 'said' }),
+            sendTo('child', { type: 'again' }),
+            raise({ type: 'later' }, { delay: 500 }),
+          ],
+        },
+        later: { actions: 'declared' },
+        told: { actions: () => void (done.told += 1) },
+      },
+    })
+    const declared = { policy: 'verify' as const, verify: () => ({ happened: ++done.verify > 0 }) }
+    const policies = { effects: { declared }, actors: { child: { effects: { declared } } } }
+    const runtime = await createTestRuntime({ machines: [withPolicies(machine, policies)] })
+    const actor = await runtime.spawn(machine, { id: 'busy-1' })
+    actor.on('said', () => (done.emitted += 1))
+    for (let n = 0; n < 3; n += 1) {
+      await actor.send({ type: 'again' })
+      await runtime.clock.advance(600)
+    }
+    await rest()
+    expect(runtime.effects.list()).toEqual([])
+    const before = { ...done, position: runtime.store.position(), pending: runtime.clock.pending() }
+    expect(Object.entries(done).filter(([, times]) => times === 0)).toEqual([['verify', 0]])
+
+    const { head_version } = await runtime.replay('busy-1')
+    expect(head_version).toBeGreaterThan(8)
+    for (let version = 1; version <= head_version; version += 1) {
+      const { position, timestamp } = await runtime.replay('busy-1', { to: version })
+      expect((await runtime.replay('busy-1', { to: { position } })).version).toBe(version)
+      expect((await runtime.replay('busy-1', { to: { time: timestamp } })).timestamp).toBe(timestamp)
+    }
+    await runtime.verify()
+    await rest()
+    expect({ ...done, position: runtime.store.position(), pending: runtime.clock.pending() }).toEqual(before)
     await runtime.close()
   })
 
