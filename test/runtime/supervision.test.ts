@@ -341,6 +341,26 @@ describe('a root that crashes', () => {
     expect(actor.getSnapshot().value).toBe('idle')
   })
 
+  test('has its budget of events to pass over, though the process ends in between', async () => {
+    const budget = { max: 3, withinMs: 1_000 }
+    const { clock, registered, engine, actor } = await family({}, { onCrash: 'resume', budget })
+    for (let n = 0; n < 2; n += 1) await actor.send({ type: 'crash' })
+    await actor.send({ type: 'use' })
+    const second = await reopen(engine, [registered])
+    await second.send('p', { type: 'crash' })
+    expect(second.parked).toEqual([])
+    // From a snapshot, from the whole stream, and when it has only moved since: it is remembered.
+    await second.send('p', { type: 'use' })
+    const third = await reopen(second, [registered])
+    await third.send('p', { type: 'crash' })
+    expect(third.parked).toMatchObject([{ id: 'p' }])
+    await third.revive('p')
+    await clock.advance(1_000)
+    expect(await third.send('p', { type: 'crash' })).toMatchObject({ accepted: false })
+    expect(third.parked).toEqual([])
+    await agrees(third, parent, 'p')
+  })
+
   test('can be revived as often as it crashes; what did not crash is left alone', async () => {
     const { engine, actor } = await family()
     expect(await engine.revive('p')).toMatchObject({ accepted: false, reason: 'the actor has not crashed' })

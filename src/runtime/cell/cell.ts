@@ -72,7 +72,6 @@ export class Cell implements Member {
   busy = false
   correlationId = ''
   lastTime = 0
-  crashes: number[] | undefined
   /** The version of its latest snapshot. */
   kept = 0
   /** The one that lives after this one has left memory. */

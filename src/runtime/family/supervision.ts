@@ -12,8 +12,6 @@ import { textOf } from '../runtime-error.ts'
 type Supervised = {
   readonly machine: DurableMachine
   readonly decided: CellState | undefined
-  /** When it was made to pass over events that it crashed on, in ms since the epoch; since it was woken. */
-  crashes: number[] | undefined
 }
 
 /**
@@ -44,13 +42,11 @@ export function crashOf(folded: FoldOutcome): string {
   return folded.kind === 'accepted' ? textOf(folded.state.snapshot.error) : folded.reason
 }
 
-/** Whether the actor is to pass over the event that it crashed on, and go on; if so, it is counted. */
+/** Whether the actor is to pass over the event that it crashed on, and go on. */
 export function passesOver(cell: Supervised, parent: Supervised | undefined, time: number): boolean {
-  const link = cell.decided?.link
+  const { link, crashes = [] } = cell.decided ?? {}
   const policy = link === undefined ? cell.machine.policies : parent?.machine.policies.actors?.[link.src]
-  if (policy?.onCrash !== 'resume' || !isWithin(policy.budget, cell.crashes ?? [], time)) return false
-  cell.crashes = [...(cell.crashes ?? []), time].slice(-100)
-  return true
+  return policy?.onCrash === 'resume' && isWithin(policy.budget, crashes, time)
 }
 
 function isWithin(budget: CrashBudget | undefined, moments: readonly number[], time: number): boolean {

@@ -22,21 +22,14 @@ export function endsRoot(
 
 type Shown = { _snapshot: unknown }
 
-/** What a machine's references to its children show, and how often crashes were passed over. */
+/** What machines' references to their children show. */
 function keepWhatUndoForgets(members: readonly Member[]): () => void {
-  const kept = members.map((member) => {
-    const refs = Array.from(member.decided?.children.values() ?? [], ({ ref }) => ref)
-    return {
-      member,
-      crashes: member.crashes,
-      shown: refs.map((ref) => [ref, asShown(ref)._snapshot] as const),
-    }
-  })
+  const refs = members.flatMap(({ decided }) =>
+    Array.from(decided?.children.values() ?? [], ({ ref }) => ref),
+  )
+  const shown = refs.map((ref) => [ref, asShown(ref)._snapshot] as const)
   return () => {
-    for (const { member, crashes, shown } of kept) {
-      member.crashes = crashes
-      for (const [ref, snapshot] of shown) asShown(ref)._snapshot = snapshot
-    }
+    for (const [ref, snapshot] of shown) asShown(ref)._snapshot = snapshot
   }
 }
 

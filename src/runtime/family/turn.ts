@@ -23,8 +23,6 @@ export interface Member {
   part: Part | undefined
   mail: Mail[] | undefined
   busy: boolean
-  /** When it passed over events that it crashed on. */
-  crashes: number[] | undefined
   /** The version of its latest snapshot. */
   kept: number
   /** Its leaves; with what takes those off the list that were given up and are not wanted any more. */

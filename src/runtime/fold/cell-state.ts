@@ -77,6 +77,8 @@ export type CellState = {
   readonly booked: number
   /** `undefined` for an actor that is nobody's child. */
   readonly link: ParentLink | undefined
+  /** When it was made to pass over events that it crashed on, in ms since the epoch. */
+  readonly crashes?: readonly number[] | undefined
   /** What a crashed actor goes on from when it is revived: the state before the event that it crashed on. */
   readonly before?: CellState | undefined
 }

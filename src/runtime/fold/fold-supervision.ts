@@ -16,7 +16,12 @@ export const LET_GO = 'xstate.letgo'
 export const CRASH_FIELD = 'xstate.crash'
 
 /** More moments than any budget counts. */
-const MOST_RESTARTS = 100
+const MOST_MOMENTS = 100
+
+/** The moments that a budget counts, and one more. */
+export function withMoment(moments: readonly number[] | undefined, time: number): readonly number[] {
+  return [...(moments ?? []), time].slice(-MOST_MOMENTS)
+}
 
 type Outcome = Accepted | { readonly kind: 'ignored'; readonly reason: string }
 type At = { readonly streamId: string; readonly state: CellState; readonly envelope: FoldEnvelope }
@@ -118,7 +123,7 @@ class Renewed {
     const { version, time, eventId } = this.#envelope
     const key = `${this.#streamId}:${version}:${this.#by.size}`
     const address = old.durable ? childAddress(key) : key
-    const restarts = [...(old.restarts ?? []), time].slice(-MOST_RESTARTS)
+    const restarts = withMoment(old.restarts, time)
     const child: ChildRecord = { ...old, key, address, cause: eventId, restarts }
     relocate(child)
     unseen(child)

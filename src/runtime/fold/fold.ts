@@ -11,7 +11,7 @@ import type { CellState, ChildRecord, ParentLink, TimerRecord } from './cell-sta
 import { isChildAddress } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import type { FoldEnvelope } from './fold-envelope.ts'
-import { CRASH_FIELD, isSupervision, passedOver, supervise } from './fold-supervision.ts'
+import { CRASH_FIELD, isSupervision, passedOver, supervise, withMoment } from './fold-supervision.ts'
 import { FoldScope, type LiveSelf, type Reads } from './fold-scope.ts'
 import { unpackState, type PackedState } from '../snapshots/packed-state.ts'
 import { moveOnly, onlyMoves, settle, type Accepted } from './step-effects.ts'
@@ -122,7 +122,11 @@ function foldNext(at: FoldContext, state: CellState, envelope: FoldEnvelope): Fo
     return { kind: 'ignored', reason: `"${recorded.type}" comes from a timer or child that is no more` }
   }
   if (recorded[CRASH_FIELD] !== undefined) {
-    const passed = { ...passedOver(state, fired, ended), version: envelope.version }
+    const passed = {
+      ...passedOver(state, fired, ended),
+      version: envelope.version,
+      crashes: withMoment(state.crashes, envelope.time),
+    }
     return { kind: 'accepted', state: passed, effects: [] }
   }
   if (fired?.childKey !== undefined || fired?.address !== undefined) {

@@ -37,7 +37,14 @@ export function settle(before: CellState, step: Step): Accepted {
   const { custom, deferred } = children
   return {
     kind: 'accepted',
-    state: { version, snapshot, children: children.after(), timers: timers.after(), booked, link },
+    state: withCrashes(before, {
+      version,
+      snapshot,
+      children: children.after(),
+      timers: timers.after(),
+      booked,
+      link,
+    }),
     // Custom actions run during XState's transition, built-in ones are deferred to its end.
     effects: custom.length === 0 ? deferred : [...custom, ...deferred],
   }
@@ -50,14 +57,20 @@ export function onlyMoves(before: CellState, after: AnyMachineSnapshot): boolean
 
 /** Counts in a step that only moves the machine. */
 export function moveOnly(
-  { children, timers, link }: CellState,
+  before: CellState,
   { version, snapshot, booked }: Pick<CellState, 'booked' | 'snapshot' | 'version'>,
 ): Accepted {
+  const { children, timers, link } = before
   return {
     kind: 'accepted',
-    state: { version, snapshot, children, timers, booked, link },
+    state: withCrashes(before, { version, snapshot, children, timers, booked, link }),
     effects: NOTHING,
   }
+}
+
+/** Nearly no actor has passed over anything, and states of one shape are fast. */
+function withCrashes({ crashes }: CellState, after: CellState): CellState {
+  return crashes === undefined ? after : { ...after, crashes }
 }
 
 function collect(step: Step, children: StepChildren, timers: StepTimers): void {

@@ -45,6 +45,7 @@ export type PackedState = {
   /** The keys of those that run, in the order in which they are kept. */
   readonly running: readonly string[]
   readonly timers: readonly unknown[]
+  readonly crashes?: readonly number[]
 }
 
 type LiveChild = AnyActorRef & {
@@ -55,7 +56,7 @@ type LiveChild = AnyActorRef & {
 }
 
 /** @throws Unpackable if something in it would not come back as it was */
-export function packState({ snapshot, children, timers, booked, link }: CellState): PackedState {
+export function packState({ snapshot, children, timers, booked, link, crashes }: CellState): PackedState {
   const own = Object.entries((snapshot.children ?? {}) as Record<string, LiveChild | undefined>)
   const refs: PackRefs = {
     pack(value) {
@@ -109,6 +110,7 @@ export function packState({ snapshot, children, timers, booked, link }: CellStat
     children: held,
     running: records.map(({ key }) => key),
     timers: Array.from(timers.values(), pack),
+    ...(crashes !== undefined && { crashes }),
   }
 }
 
@@ -178,6 +180,7 @@ export function unpackState(
       timers: new Map(timers.map((timer) => [timer.key, timer])),
       booked: packed.booked,
       link,
+      ...(packed.crashes !== undefined && { crashes: packed.crashes }),
     }
   } finally {
     scope.end()
