@@ -105,6 +105,6 @@ function trendLines({ trends }: Compliance, output: CliOutput): string[] {
   const rows = samples.map(({ date, score }) => [date, String(score)])
   return [
     ...tableLines({ head: ['DAY', 'SCORE'], rows, right: [1] }, output),
-    `average ${Math.round(average * 10) / 10}, highest ${highest}, lowest ${lowest}, ${improving ? 'improving' : 'not improving'}`,
+    `average ${Math.round(average * 10) / 10}, highest ${highest}, lowest ${lowest}${samples.length < 2 ? '' : improving ? ', improving' : ', not improving'}`,
   ]
 }

@@ -57,6 +57,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   ACTOR_DIVERGED: EXIT.integrity,
   ES_CORRUPT: EXIT.integrity,
   ES_DATABASE_MISSING: EXIT.integrity,
+  ES_NOT_A_STORE: EXIT.integrity,
   HANDLER_DIVERGED: EXIT.integrity,
   QUERY_REPLAY_DIVERGED: EXIT.integrity,
   CLI_INTERRUPTED: EXIT.interrupted,

@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
+import { prepareProjectFolder, projectFormat } from '../embedding/project-folder.ts'
 import { noVersion, type KnownMachines } from '../query/state-at.ts'
 import { planFork, writeFork, type ForkPlan } from '../runtime/forks/fork-copy.ts'
 import { CliError } from './cli-error.ts'
@@ -45,6 +46,7 @@ async function fork(call: CliCall, shared: CliShared): Promise<ExitCode> {
   const into = resolve(shared.cwd, options['into'] as string)
   const target = join(into, 'log')
   if (target === logPath) throw sameFolder(into)
+  await projectFormat(into)
   const machines = await loadMachines((options['machines'] ?? []) as readonly string[], shared.cwd)
   const plan = await withLog(call, shared, async (log) => {
     const subject = await findSubject(log, (call.args as [string])[0])
@@ -53,6 +55,7 @@ async function fork(call: CliCall, shared: CliShared): Promise<ExitCode> {
   // Only now: what cannot be forked leaves no folder behind.
   await using store = await openLevelEventStore({ path: target })
   const made = await writeFork(store, plan)
+  await prepareProjectFolder(into)
   if (output.json) output.record({ fork: { ...made, project: into } })
   else {
     const { stream_id, version } = made.from

@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { importLog } from '../../eventstore/import-log.ts'
+import { prepareProjectFolder, projectFormat } from '../embedding/project-folder.ts'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
 import { counted } from './amounts.ts'
 import { CliError } from './cli-error.ts'
@@ -35,6 +36,7 @@ async function importFile(call: CliCall, shared: CliShared): Promise<ExitCode> {
   const [file] = args as [string]
   const into = resolve(shared.cwd, options['into'] as string)
   const pieces = await piecesOf(file, shared)
+  await projectFormat(into)
   const progress = transientLine(shared.stderr, !output.quiet && !output.json)
   const interrupted = new AbortController()
   const stop = shared.onInterrupt(() => interrupted.abort(interruption()))
@@ -45,6 +47,7 @@ async function importFile(call: CliCall, shared: CliShared): Promise<ExitCode> {
       onProgress: ({ lines }) => progress.show(`read ${counted(lines, 'line')} …`),
     })
     progress.clear()
+    await prepareProjectFolder(into)
     if (output.json) output.record({ imported: { project: into, ...report } })
     else {
       const there = report.skipped > 0 ? `, ${counted(report.skipped, 'event')} were there already` : ''

@@ -1,9 +1,10 @@
 /** Gives a command the project's log to read: of a live owner over its socket, of a dead folder as a copy. */
-import { stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
 import { readStoreOwner, type StoreOwner } from '../../eventstore/owner.ts'
+import { projectFormat } from '../embedding/project-folder.ts'
 import type { Attached } from '../attach/attach.ts'
 import { openForReading } from '../embedding/sealing.ts'
 import { queryOver, type LogQuery } from '../query/log-query.ts'
@@ -53,7 +54,7 @@ export async function withQuery<T>(
  * Runs `read` over the log; nothing of the folder changes, and nothing is left behind. Ctrl-C ends it. With `--in-place`
  * a folder that nobody has open is opened itself, and LevelDB rewrites its files.
  *
- * @throws CliError `CLI_NOT_FOUND`, `CLI_LOCKED`, `CLI_INTERRUPTED`; EventStoreError `ES_CORRUPT`, …; AttachError
+ * @throws CliError `CLI_NOT_FOUND`, `CLI_LOCKED`, `CLI_INTERRUPTED`; RuntimeError `PROJECT_FORMAT`; EventStoreError `ES_CORRUPT`, …; AttachError
  * `ATTACH_LOST` when the owner dies meanwhile
  */
 export async function withLog<T>(
@@ -62,7 +63,8 @@ export async function withLog<T>(
   read: (log: ReadableLog, source: LogSource) => Promise<T>,
 ): Promise<T> {
   const { projectPath, logPath } = call
-  if (!(await isFolder(logPath))) throw await noLog(projectPath, logPath)
+  if (!(await isLog(logPath))) throw await noLog(projectPath, logPath)
+  await projectFormat(projectPath)
   return interruptible(shared, async (interrupt) => {
     for (let attempt = 1; attempt <= MOST_TRIES; attempt += 1) {
       const found = await findOwner(logPath, shared.version)
@@ -225,6 +227,12 @@ async function noLog(projectPath: string, logPath: string): Promise<CliError> {
       : 'Go to the folder that has it, or name it: agentctl --project <folder> …',
     details: { path: logPath },
   })
+}
+
+/** Whether there is one, or what is left of one: an empty folder is none. */
+async function isLog(path: string): Promise<boolean> {
+  const names = await readdir(path).catch((): string[] => [])
+  return names.includes('store.json') || names.includes('db')
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -25,13 +25,16 @@ export async function runCli(argv: readonly string[], host: CliProcess): Promise
   const output = createOutput(host, flagsIn(argv))
   try {
     const program = await programFor(argv, shared)
-    await program.parseAsync([...argv], { from: 'user' })
+    await program.parseAsync(askedFor(argv), { from: 'user' })
     return shared.exitCode()
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
     if (error instanceof CommanderError && error.code === 'commander.help') return EXIT.usage
-    const told = error instanceof CommanderError ? usageError(error) : error
+    const told = error instanceof CommanderError ? usageError(error, commandIn(argv)) : error
     output.fail(told)
+    // The error speaks of the library's functions.
+    if (exitCodeOf(told) === EXIT.integrity && codeOf(told) === 'ES_CORRUPT')
+      output.say('copy what verifies into a new folder: agentctl salvage --into <folder>')
     return exitCodeOf(told)
   }
 }
@@ -66,6 +69,13 @@ async function programFor(argv: readonly string[], shared: CliShared): Promise<C
 /** The options of the program that take a value, which is not the command's name. */
 const WITH_VALUE = new Set(['-p', '--project'])
 
+/** Help for a command that there is not is asked as that command, which says what it may have been meant to be. */
+function askedFor(argv: readonly string[]): string[] {
+  const called = commandIn(argv)
+  const isHelp = argv[0] === 'help' && called !== undefined
+  return isHelp && !COMMANDS.some(({ name }) => name === called) ? [called] : [...argv]
+}
+
 /** The command that a command line calls, or asks help for. */
 function commandIn(argv: readonly string[]): string | undefined {
   const words: string[] = []
@@ -89,15 +99,23 @@ function flagsIn(argv: readonly string[]): { json: boolean; quiet: boolean; colo
 }
 
 /** Commander's complaint in three parts: "error: unknown command 'lgo'\n(Did you mean log?)". */
-function usageError(error: CommanderError): CliError {
+function usageError(error: CommanderError, called: string | undefined): CliError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
   const suggestion = /\(Did you mean (.*)\?\)/.exec(rest.join(' '))?.[1]
+  const known = COMMANDS.some(({ name }) => name === called)
   const happened = first.charAt(0).toUpperCase() + first.slice(1)
   return new CliError('CLI_USAGE', {
     happened: /[.!?]$/.test(happened) ? happened : `${happened}.`,
     expected: 'Expected a command line as the help describes it.',
-    todo: suggestion === undefined ? 'See agentctl --help.' : `Did you mean ${suggestion}?`,
+    todo:
+      suggestion === undefined
+        ? `See agentctl ${known ? `${called} ` : ''}--help.`
+        : `Did you mean ${suggestion}?`,
     cause: error,
     details: { reason: error.code, ...(suggestion !== undefined && { did_you_mean: suggestion }) },
   })
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null)?.code
 }

@@ -82,7 +82,9 @@ async function printActors(call: CliCall, shared: CliShared, from: Asking): Prom
     if (options['pending'] === true) output.record({ pending: await query.pending() })
     return 0
   }
-  for (const line of await readLines(call, shared, from)) output.line(line)
+  const lines = await readLines(call, shared, from)
+  for (const line of lines) output.line(line)
+  if (lines.length === 0) output.say(isFiltered(call) ? 'nobody matches' : 'nobody is at work')
   output.say(await summary(call, query))
   return 0
 }
@@ -134,6 +136,12 @@ const STYLES: Readonly<Record<string, Style>> = {
   cancelled: 'red',
   completed: 'dim',
   archived: 'dim',
+}
+
+function isFiltered({ args, options }: CliCall): boolean {
+  return (
+    args[0] !== undefined || ['state', 'role', 'agent', 'tag'].some((name) => options[name] !== undefined)
+  )
 }
 
 async function summary({ options, command }: CliCall, query: LogQuery): Promise<string> {

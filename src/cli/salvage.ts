@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { IntegrityProblem } from '../../eventstore/event-store.ts'
+import { prepareProjectFolder, projectFormat } from '../embedding/project-folder.ts'
 import { salvage } from '../../eventstore/level-event-store.ts'
 import { counted } from './amounts.ts'
 import { CliError } from './cli-error.ts'
@@ -34,6 +35,7 @@ async function salvageLog(call: CliCall, shared: CliShared): Promise<ExitCode> {
   const into = resolve(shared.cwd, options['into'] as string)
   const target = join(into, 'log')
   if (target === logPath) throw sameFolder(into)
+  await projectFormat(into)
   const progress = transientLine(shared.stderr, !output.quiet && !output.json)
   const interrupted = new AbortController()
   const stop = shared.onInterrupt(() => interrupted.abort(interruption(into)))
@@ -45,6 +47,7 @@ async function salvageLog(call: CliCall, shared: CliShared): Promise<ExitCode> {
       onProgress: ({ events }) => progress.show(`saved ${counted(events, 'event')} …`),
     })
     progress.clear()
+    await prepareProjectFolder(into)
     const isWhole = report.lost.length === 0 && report.cutOff === 0
     if (output.json) output.record({ salvage: { project: into, ...report } })
     else {

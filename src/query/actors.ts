@@ -8,7 +8,7 @@ import { pausedForks } from '../runtime/forks/fork-hold.ts'
 import { isOurs } from './our-machines.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
 import { readMachines, type StateDefinition } from './recorded-machines.ts'
-import { readTree, treeRows, machineName, type TreeNode } from './tree.ts'
+import { hasEnded, readTree, treeRows, machineName, type TreeNode } from './tree.ts'
 
 export type ActorsQuestion = {
   /** Also what has ended; default false. */
@@ -49,8 +49,6 @@ export type ActorRow = {
   readonly refusals: number
 }
 
-const ENDED = new Set(['completed', 'archived', 'failed', 'cancelled', 'timed_out'])
-
 /** Sessions and runs, parents before their children; then the actors of other machines by id. */
 export async function readActors(
   log: QueryableLog,
@@ -61,7 +59,7 @@ export async function readActors(
   const paused = await pausedForks(log)
   const { role, agent, project, tag, state, within, all = false } = question
   const wanted = (node: TreeNode): boolean =>
-    (all || state !== undefined || !ENDED.has(node.state)) &&
+    (all || state !== undefined || !hasEnded(node)) &&
     (role === undefined || node.role === role) &&
     (agent === undefined || node.agent_id === agent) &&
     (project === undefined || node.project === project) &&
@@ -83,7 +81,7 @@ function held(row: ActorRow, paused: ReadonlySet<string>): ActorRow {
 function nodeRow(node: TreeNode, depth: number): ActorRow {
   const { id, kind, name, agent_id, role, project, tags, state, started_at, last_activity } = node
   const { tokens, cost_micro_usd, refusals } = node
-  const ended = ENDED.has(state)
+  const ended = hasEnded(node)
   return {
     id,
     kind,

@@ -1,7 +1,7 @@
 /** May this agent do that, and why not: answered from what hooks and guards said when it was asked before. */
-import type { EventStore } from '../../eventstore/event-store.ts'
+import { findInLog } from './find.ts'
 import { isAbout, readDecisions, type RecordedDecision } from './permission-ledger.ts'
-import type { QueryCall } from './query-call.ts'
+import type { QueryableLog, QueryCall } from './query-call.ts'
 
 export type PermissionHistoryQuestion = {
   /** An agent's id, a run's or session's id, or a role. */
@@ -29,10 +29,11 @@ export type PermissionHistory = {
 }
 
 const MOST_OTHERS = 20
+const ROLES: ReadonlySet<string> = new Set(['orchestrator', 'supervisor', 'workagent'])
 
-/** Reads the whole log; asks no hook. */
+/** Reads the whole log; asks no hook. @throws QueryError `QUERY_NOT_FOUND` for somebody whom the log does not know */
 export async function explainPermission(
-  log: Pick<EventStore, 'readAll' | 'readStream'>,
+  log: QueryableLog,
   { who, action }: PermissionHistoryQuestion,
   call: QueryCall = {},
 ): Promise<PermissionHistory> {
@@ -42,9 +43,12 @@ export async function explainPermission(
     denied: null,
   }
   const others = new Map<string, RecordedDecision>()
+  const named = ROLES.has(who) ? undefined : await findInLog(log, who, call)
+  const isTheirs = ({ agent_id, who: id, role }: RecordedDecision): boolean =>
+    [agent_id, id, role].includes(who) || id === named?.stream_id
   for await (const decision of readDecisions(log, {}, call)) {
     if (!isAbout(decision, action)) continue
-    if ([decision.agent_id, decision.who, decision.role].includes(who)) {
+    if (isTheirs(decision)) {
       count[decision.verdict] += decision.count
       last[decision.verdict] = decision
     } else {

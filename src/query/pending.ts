@@ -7,7 +7,7 @@ import { owedWork } from '../runtime/recovery/owed.ts'
 import { readOwedEffects } from '../runtime/effects/owed-effect.ts'
 import { waitingMail } from '../runtime/delivery/outbox.ts'
 import { reading, type QueryableLog, type QueryCall } from './query-call.ts'
-import { growingTree, machineName } from './tree.ts'
+import { growingTree, hasEnded, machineName } from './tree.ts'
 
 export type WaitingMail = {
   readonly to: string
@@ -135,7 +135,8 @@ export async function readPending(log: QueryableLog, call: QueryCall = {}): Prom
     timers: timers.toSorted((a, b) => ((a.due_at ?? '') < (b.due_at ?? '') ? -1 : 1)),
     mail,
     tool_calls: [...open.calls.values()],
-    handoffs: [...open.handoffs.values()],
+    // Nobody is left to take what was sent to one that has ended.
+    handoffs: [...open.handoffs.values()].filter(({ to }) => !hasEnded(tree.state().nodes.get(to))),
     parked: parked.map(({ id, agent_id, error, pause_reason, last_activity }) => ({
       id,
       agent_id,

@@ -57,6 +57,13 @@ export type TreeNode = {
   readonly position: number
 }
 
+const ENDED: ReadonlySet<string> = new Set(['completed', 'archived', 'failed', 'cancelled', 'timed_out'])
+
+/** Whether it has ended, whichever way; one that there is not has not. */
+export function hasEnded(node: TreeNode | undefined): boolean {
+  return node !== undefined && ENDED.has(node.state)
+}
+
 export type TreeState = {
   readonly nodes: ReadonlyMap<string, TreeNode>
   /** Tool calls that are not settled, and the run that made each. */

@@ -93,9 +93,10 @@ describe('help', () => {
 describe('a mistake on the command line exits with 2, writes nothing to stdout, and says what to do', () => {
   test.each([
     ['an unknown command', ['lgo'], 'Did you mean log?'],
+    ['help for an unknown command', ['help', 'lgo'], 'Did you mean log?'],
     ['an unknown option', ['log', '--limits', '3'], 'Did you mean --limit?'],
     ['an argument that is missing', ['show'], "Missing required argument 'id'"],
-    ['an argument too many', ['show', 'a', 'b'], 'Too many arguments'],
+    ['an argument too many', ['show', 'a', 'b'], 'See agentctl show --help.'],
     [
       'a version that is no number',
       ['show', 'tidy-up', '--at', 'nonsense'],
@@ -145,6 +146,31 @@ describe('an id that is not there exits with 4', () => {
     const told = await agentctl(['show', 'tidy-up', '--at', '99', '--project', project.path])
     expect(told).toMatchObject({ code: EXIT.notFound, stdout: '' })
     expect(told.stderr).toContain('a whole number from 1 to 3')
+  })
+})
+
+test('ps says that nobody matches, or that nobody is at work', async () => {
+  const ps = (...argv: string[]) => agentctl(['ps', ...argv, '--project', project.path])
+  expect((await ps('--agent', 'nobody')).stderr).toMatch(/^nobody matches\n/)
+  expect((await ps()).stderr).not.toContain('nobody')
+})
+
+describe('permissions explain', () => {
+  test('of somebody whom the log does not know exits with 4, and says who may be meant', async () => {
+    const told = await agentctl(['permissions', 'explain', 'claener', 'remove', '--project', project.path])
+    expect(told).toMatchObject({ code: EXIT.notFound, stdout: '' })
+    expect(told.stderr).toContain('Did you mean cleaner?')
+  })
+
+  test.each(['cleaner', 'workagent'])('knows %s', async (who) => {
+    const told = await agentctl(['permissions', 'explain', who, 'remove', '--project', project.path])
+    expect(told.stdout).toContain(`${who}, remove: no`)
+  })
+
+  test('knows a run by its id, cut as a table cuts it', async () => {
+    const cut = `run_…${project.cleaner.slice(-8)}`
+    const told = await agentctl(['permissions', 'explain', cut, 'remove', '--project', project.path])
+    expect(told.stdout).toContain('remove: no')
   })
 })
 

@@ -161,6 +161,32 @@ describe('salvage', () => {
   })
 })
 
+describe('a folder of somebody else', () => {
+  test.each([
+    ['fork', ['fork', 'janitor', '--at', '5']],
+    ['import', ['import', 'LOG']],
+    ['salvage', ['salvage']],
+  ])('is refused by %s --into: exit code 2, and nothing is written into it', async (name, argv) => {
+    const log = join(folder, `${name}.ndjson`)
+    expect(await ask('export', '--out', log)).toMatchObject({ code: EXIT.ok })
+    const theirs = join(folder, `${name}-theirs`)
+    await mkdir(theirs)
+    await writeFile(join(theirs, 'README.md'), '# Theirs\n')
+    const before = await evidence(theirs)
+    const told = await ask(...argv.map((word) => (word === 'LOG' ? log : word)), '--into', theirs)
+    expect(told).toMatchObject({ code: EXIT.usage, stdout: '' })
+    expect(told.stderr).toContain('PROJECT_FOLDER_TAKEN')
+    expect(await evidence(theirs)).toEqual(before)
+    const own = join(folder, `${name}-own`)
+    expect(await ask(...argv.map((word) => (word === 'LOG' ? log : word)), '--into', own)).toMatchObject({
+      code: EXIT.ok,
+    })
+    // A folder of ours is marked, so that another version knows it, and git leaves it alone.
+    expect(await readFile(join(own, '.gitignore'), 'utf8')).toBe('*\n')
+    expect(await readFile(join(own, 'format'), 'utf8')).toMatch(/^\d+\n$/)
+  })
+})
+
 describe('archive', () => {
   test('lists what it would move and changes nothing; with --yes it moves that, and the log still verifies', async () => {
     const path = join(folder, 'archived')

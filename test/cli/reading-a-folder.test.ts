@@ -10,13 +10,19 @@ import { agentctl } from './in-process.ts'
 import { recordProject, type RecordedProject } from './recorded-project.ts'
 
 let folder = ''
+const TMPDIR = process.env['TMPDIR']
 let project: RecordedProject
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'reading-'))
   project = await recordProject(folder)
+  // Others copy folders as well, at the same time.
+  await mkdir(join(folder, 'tmp'))
+  process.env['TMPDIR'] = join(folder, 'tmp')
 })
 afterAll(async () => {
+  if (TMPDIR === undefined) delete process.env['TMPDIR']
+  else process.env['TMPDIR'] = TMPDIR
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -159,11 +165,39 @@ describe('a folder that cannot be read', () => {
       expect({ argv, code: told.code }).toEqual({ argv, code: 7 })
       expect(told.stderr).toMatch(/error ES_CORRUPT: The log is damaged .* at position \d+/)
       expect(told.stderr).not.toContain(tmpdir() + '/agentctl-')
+      expect(told.stderr).toContain('agentctl salvage --into <folder>')
     }
     const asJson = await agentctl(['log', '--json', '--project', path])
     expect(JSON.parse(asJson.stderr)).toMatchObject({
       error: { code: 'ES_CORRUPT', exit_code: 7, details: { position: expect.any(Number) } },
     })
+  })
+
+  test('exits with 7 when what marks the log is garbage', async () => {
+    const path = join(folder, 'unmarked')
+    await cp(project.path, path, { recursive: true })
+    await writeFile(join(path, 'log', 'store.json'), 'garbage')
+    const told = await agentctl(['log', '--project', path])
+    expect(told).toMatchObject({ code: 7, stdout: '' })
+    expect(told.stderr).toContain('ES_NOT_A_STORE')
+  })
+
+  test('is refused with 2 when a later version of the package wrote it', async () => {
+    const path = join(folder, 'later')
+    await cp(project.path, path, { recursive: true })
+    await writeFile(join(path, 'format'), '99\n')
+    const told = await agentctl(['ps', '--project', path])
+    expect(told).toMatchObject({ code: 2, stdout: '' })
+    expect(told.stderr).toContain('PROJECT_FORMAT')
+  })
+
+  test('is named when it is empty, in words of the command line: exit code 4', async () => {
+    const path = join(folder, 'hollow')
+    await mkdir(join(path, 'log'), { recursive: true })
+    const told = await agentctl(['log', '--project', path])
+    expect(told).toMatchObject({ code: 4, stdout: '' })
+    expect(told.stderr).toContain('CLI_NOT_FOUND')
+    expect(told.stderr).not.toContain('create: true')
   })
 
   test('exits with 7 when the database is gone, and names the folder, not a copy of it', async () => {

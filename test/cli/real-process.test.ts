@@ -1,6 +1,6 @@
 /** The built executable as a process of its own: streams, pipes, signals, exit codes. Needs `npm run build`. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -84,6 +84,22 @@ describe('the executable', () => {
     expect(code).toBe(5)
     expect(stderr).toContain(`process ${process.pid}`)
   })
+
+  test.runIf(process.platform === 'linux')(
+    'says so when stdout leads to a full disk, and exits with 1',
+    async () => {
+      const full = await open('/dev/full', 'w')
+      const argv = ['log', '--json', '--project', project.path]
+      const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', full.fd, 'pipe'] })
+      let stderr = ''
+      child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+      const code = await new Promise((resolve) => child.on('close', resolve))
+      await full.close()
+      expect(code).toBe(1)
+      expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'CLI_OUTPUT', exit_code: 1 } })
+      expect(await leftBehind()).toEqual([])
+    },
+  )
 
   test('ends quietly with 0 when its reader has seen enough', async () => {
     const { child, ended } = start(['log', '--json', '--project', project.path])

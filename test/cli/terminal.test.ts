@@ -1,4 +1,4 @@
-/** What a person sees who sits in front of it: `replay` and `ps --watch` in a real terminal. Needs `npm run build`. */
+/** What a person sees who sits in front of it: `run`, `replay` and `ps --watch` in a real terminal. Needs `npm run build`. */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -18,6 +18,28 @@ const installed = await run('tmux', ['-V']).then(
   () => false,
 )
 if (!installed) console.warn('tmux is not installed: what a terminal shows is not tested')
+
+const entry = new URL(`file://${join(import.meta.dirname, '../../dist/src/index.js')}`).href
+/** Waits, if need be over several processes, until there is a file `go`. */
+const JOB = `
+import { existsSync } from 'node:fs'
+import { defineAgent, defineJob } from ${JSON.stringify(entry)}
+const patient = defineAgent('patient', async (ctx) => {
+  const seven = await ctx.step('count', () => 7)
+  await ctx.step('wait', async ({ signal }) => {
+    while (!existsSync('go')) {
+      signal.throwIfAborted()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  })
+  return seven
+})
+export default defineJob({
+  name: 'small', summary: 'small', usage: 'small', main: patient,
+  runtime: () => ({ agents: [patient] }),
+  plan: () => ({ key: 'small', name: 'small', tags: [], input: () => ({}), fresh: false }),
+  tell: async ({ result }) => ({ lines: ['told ' + result.status], data: {} }),
+})`
 
 let folder = ''
 beforeAll(async () => {
@@ -117,6 +139,31 @@ describe.runIf(installed)('in a terminal', () => {
     },
     60_000,
   )
+
+  test('run redraws the tree in place, Ctrl-C pauses it, and the same command goes on to its end', async () => {
+    const home = await mkdtemp(join(folder, 'run-'))
+    const job = join(home, 'job.mjs')
+    await writeFile(job, JOB)
+    const command = `cd ${home} && ${agentctl('run', job)}`
+    await inTerminal('run', async (terminal) => {
+      await terminal.start(command)
+      const running = await terminal.shows(/▸ small \(workagent\) · running [1-9]\d*s · wait/)
+      // Drawn again and again, and there once.
+      expect(running.match(/▸ small/g)).toHaveLength(1)
+      await terminal.type('C-c')
+      const paused = await terminal.shows(/ended with/)
+      expect(paused).toContain('ended with 130')
+      expect(paused).toContain('the same command goes on where it was')
+    })
+    await writeFile(join(home, 'go'), '')
+    await inTerminal('run-again', async (terminal) => {
+      await terminal.start(command)
+      const ended = await terminal.shows(/ended with/)
+      expect(ended).toContain('resumed: 1 steps reused')
+      expect(ended).toContain('told completed')
+      expect(ended).toContain('ended with 0')
+    })
+  }, 60_000)
 
   test('ps --watch shows the log again when it has changed, and ends with Ctrl-C', async () => {
     const project = join(folder, 'watched')

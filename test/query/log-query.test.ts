@@ -445,6 +445,18 @@ describe('what is not done', () => {
     expect((await runtime.query.pending()).effects).toMatchObject([{ name: 'fetchIt', phase: 'given_up' }])
   })
 
+  test('is no handoff to one that has ended: nobody is left to take it', async () => {
+    await using runtime = await createRuntime({})
+    const { sessions } = runtime
+    const lead = await sessions.start({ role: 'orchestrator' })
+    const other = await sessions.start({ role: 'supervisor', parent_id: lead.id })
+    const type = 'supervisor_to_orchestrator'
+    await sessions.handOff({ from: other.id, to: lead.id }, { type, context: { work_completed: 'all' } })
+    expect((await runtime.query.pending()).handoffs).toMatchObject([{ to: lead.id, state: 'unclaimed' }])
+    await sessions.end(lead)
+    expect((await runtime.query.pending()).handoffs).toEqual([])
+  })
+
   test('is part of how the log is doing', async () => {
     const health = await query.health({ now: '2026-11-23T00:00:00Z', deep: true })
     expect(health).toMatchObject({
