@@ -1,5 +1,7 @@
 /** A promise that may be left alone: if it fails and nobody is waiting for it, it says so instead of ending the process. */
 
+const ignore = (): void => {}
+
 /** Settled by whoever answers; fails like any promise for those who wait; only if nobody does, `onUnheard` hears it. */
 export class Reply<T> extends Promise<T> {
   // What is derived from a reply is an ordinary promise.
@@ -13,8 +15,8 @@ export class Reply<T> extends Promise<T> {
   #awaited = false
 
   constructor(onUnheard: (error: unknown) => void) {
-    let give: (value: T) => void = () => {}
-    let reject: (error: unknown) => void = () => {}
+    let give: (value: T) => void = ignore
+    let reject: (error: unknown) => void = ignore
     super((onDone, onFailed) => {
       give = onDone
       reject = onFailed

@@ -29,7 +29,6 @@ import {
 import { effectBusy, effectGivenUp, effectTimedOut, effectUnknown, unregistered } from './effect-errors.ts'
 import { stateOf, type EffectSettlement, type ListedEffect } from './listed-effect.ts'
 import { withinTime } from '../limited-time.ts'
-import type { EffectSettlement, ListedEffect } from './listed-effect.ts'
 import { effectEntry, effectEvent, readOwedEffects, type OwedEffect } from './owed-effect.ts'
 import type { EffectAnswer, EffectPolicy, EffectRun } from '../policies.ts'
 import { textOf } from '../runtime-error.ts'

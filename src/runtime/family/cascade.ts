@@ -24,7 +24,7 @@ import type { FoldOutcome } from '../fold/fold.ts'
 import { BIRTH, STOP, type DeadLetter, type Mail } from '../delivery/mail.ts'
 import { afterCrash, crashOf, passesOver, withCrash } from './supervision.ts'
 import { firedEvent } from '../fold/timer-event.ts'
-import type { Act, Member, Part } from './turn.ts'
+import type { Act, Member, Part, TurnStep } from './turn.ts'
 
 /** After that many steps the rest waits for the event loop to turn, on disk. */
 const MAX_STEPS = 1_000
@@ -47,8 +47,9 @@ export type Kinship = {
 }
 
 export class Cascade {
-  readonly parts: Part[] = []
-  readonly script: Act[] = []
+  // A first push takes room for sixteen, and most turns have one of each: they are made with the first.
+  #parts: Part[] | undefined
+  #script: Act[] | undefined
   // Most turns have none of these.
   #left: Mail[] | undefined
   #dead: DeadLetter[] | undefined
@@ -64,6 +65,14 @@ export class Cascade {
     this.time = time
   }
 
+  get parts(): readonly Part[] {
+    return this.#parts ?? NONE
+  }
+
+  get script(): readonly Act[] {
+    return this.#script ?? NONE
+  }
+
   /** Mail to other families, and what was not taken any more. */
   get left(): readonly Mail[] {
     return this.#left ?? NONE
@@ -75,7 +84,7 @@ export class Cascade {
 
   /** Whether there is anything to be written. */
   get isEmpty(): boolean {
-    return this.parts.length === 0 && this.#left === undefined && this.#dead === undefined
+    return this.#parts === undefined && this.#left === undefined && this.#dead === undefined
   }
 
   /** The event that the turn begins with; how it fared does not depend on the rest. */
@@ -130,8 +139,9 @@ export class Cascade {
     const { state, effects, reads } = outcome
     const recorded: CanonicalEvent =
       reads === undefined ? canonical : { ...canonical, event: { ...canonical.event, [READS_FIELD]: reads } }
-    cell.part ??= this.#open(cell, before)
-    cell.part.steps.push({ canonical: recorded, eventId, causationId, source, state })
+    const step: TurnStep = { canonical: recorded, eventId, causationId, source, state }
+    if (cell.part === undefined) cell.part = this.#open(cell, before, step)
+    else cell.part.steps.push(step)
     cell.decided = state
     this.#steps += 1
     this.#act(cell, { state, effects, eventId })
@@ -145,10 +155,16 @@ export class Cascade {
     return passesOver(cell, link && this.#kin.member(link.streamId), this.time)
   }
 
-  #open(cell: Member, before: CellState | undefined): Part {
-    const part: Part = { cell, before, steps: [] }
-    this.parts.push(part)
+  #open(cell: Member, before: CellState | undefined, step: TurnStep): Part {
+    const part: Part = { cell, before, steps: [step] }
+    if (this.#parts === undefined) this.#parts = [part]
+    else this.#parts.push(part)
     return part
+  }
+
+  #enact(act: Act): void {
+    if (this.#script === undefined) this.#script = [act]
+    else this.#script.push(act)
   }
 
   /** Mail goes out in the order of the effects; all the rest is for later. */
@@ -164,18 +180,18 @@ export class Cascade {
       if (sent === undefined) continue
       // A timer that is due at once is armed as well, in case that this turn does not come to it.
       const until = effect.kind === 'schedule' ? index + 1 : index
-      this.script.push({ cell, state, effects: effects.slice(from, until), announce: false })
+      this.#enact({ cell, state, effects: effects.slice(from, until), announce: false })
       from = index + 1
       this.#deliver({ ...sent, from: cell.id, cause: eventId, place: this.#mails++ })
     }
     if (from > 0) chunk = effects.slice(from)
     const { status } = state.snapshot
     if (status === 'active' && state.link?.syncSnapshot === true) {
-      if (from === 0) this.script.push({ cell, state, effects: chunk, announce: false })
+      if (from === 0) this.#enact({ cell, state, effects: chunk, announce: false })
       this.#tellSnapshot(state, cell.id, eventId)
       if (from === 0) chunk = []
     }
-    this.script.push({ cell, state, effects: chunk, announce: true })
+    this.#enact({ cell, state, effects: chunk, announce: true })
     if (status !== 'active') this.#end(cell, state, eventId)
   }
 
@@ -245,7 +261,7 @@ export class Cascade {
     const owner = this.#kin.ownerOfLeaf(mail.to)
     if (owner?.decided !== undefined) {
       const effects: Effect[] = [{ kind: 'send', childKey: mail.to, address: undefined, event: mail.event }]
-      this.script.push({ cell: owner, state: owner.decided, effects, announce: false })
+      this.#enact({ cell: owner, state: owner.decided, effects, announce: false })
     } else if (rootOf(mail.to) !== this.#kin.rootId) {
       this.#leave(mail)
     } else if (mail.event.type !== STOP) {

@@ -12,7 +12,7 @@
  */
 import type { AnyEventObject } from 'xstate'
 import type { RecordedEvent } from '../../../eventstore/event.ts'
-import type { Entry, StreamAppend } from '../../../eventstore/event-store.ts'
+import type { Entry } from '../../../eventstore/event-store.ts'
 import type { RecordedRef } from '../fold/actor-refs.ts'
 import { AwaitedMail } from './awaited-mail.ts'
 import { canonicalExternal, canonicalMail, type CanonicalEvent } from '../fold/canonical.ts'
@@ -22,7 +22,6 @@ import { Cell, type Kin } from '../cell/cell.ts'
 import { bornDead, closedUnder } from '../cell/cell-errors.ts'
 import type { ParentLink, TimerRecord } from '../fold/cell-state.ts'
 import { withDescendants, type DurableMachine } from '../fold/durable-machine.ts'
-import { buryMail } from '../delivery/dead-letters.ts'
 import { loadChildren } from './family-loading.ts'
 import { canAllRest } from './family-rest.ts'
 import { saveDue, saveLeaving } from '../snapshots/family-snapshots.ts'
@@ -31,13 +30,13 @@ import { bySystemId, ownerOfLeaf } from './kin-search.ts'
 import type { Mail } from '../delivery/mail.ts'
 import type { Offer } from './mailbox.ts'
 import { keepMail, mailFor, type KeptMail, type Post } from '../delivery/outbox.ts'
-import { intentRecords } from '../effects/owed-effect.ts'
 import type { Receipt, SendOptions } from '../cell/receipt.ts'
 import { answerRefused } from '../cell/refused.ts'
 import { Sender } from './sender.ts'
 import { isEndOfStore } from '../store-end.ts'
 import { endsRoot } from './trial.ts'
-import { recordsOf, type Member } from './turn.ts'
+import { batchOf } from './turn-batch.ts'
+import type { Member } from './turn.ts'
 
 /** What a family needs from the engine around it. */
 export type FamilyHost = CellHost & {
@@ -49,6 +48,11 @@ export type FamilyHost = CellHost & {
   /** A turn has landed, and none is under way. */
   onIdle(): void
 }
+
+/** Mail in the outbox, and its entries. */
+type Kept = { readonly mails: readonly KeptMail[]; readonly entries: readonly Entry[] }
+
+const NOTHING: Kept = { mails: [], entries: [] }
 
 export class Family implements Kin, Kinship {
   readonly root: Cell
@@ -172,15 +176,15 @@ export class Family implements Kin, Kinship {
     return new Promise((give, fail) => this.offer(cell, canonical, { options, answer: { give, fail } }))
   }
 
-  offer(cell: Cell, canonical: CanonicalEvent, { options, answer }: Offer): void {
+  offer(cell: Cell, canonical: CanonicalEvent, offer: Offer): void {
     try {
       if (this.#broken !== undefined) throw this.#broken
       // A child that has ended is no member, and says so even when its family has left memory.
       const isPast = this.#resting && cell.decided?.snapshot.status !== 'active'
       if (this.#closed && !isPast) throw closedUnder(cell.id)
-      this.#offer(cell, canonical, { options, answer })
+      this.#offer(cell, canonical, offer)
     } catch (error) {
-      answer.fail(error)
+      offer.answer.fail(error)
     }
   }
 
@@ -321,32 +325,22 @@ export class Family implements Kin, Kinship {
     }
   }
 
+  /** Puts mail into the outbox. */
+  #keep(left: readonly Mail[]): Kept {
+    const kept = left.map((mail) => keepMail(mail, this.member(mail.from)?.decided?.version ?? 0))
+    for (const { mail } of kept) {
+      this.host.post.begin(mail.key)
+      this.#awaited.add(mail, this.id)
+    }
+    return { mails: kept.map(({ mail }) => mail), entries: kept.map(({ entry }) => entry) }
+  }
+
   /** Sends a turn to the disk. `taken`: the entry of the mail that it began with. */
   #depart(cascade: Cascade, taken?: string): Flight {
-    const { parts, script, time, left, dead } = cascade
-    const appends: StreamAppend[] = []
-    const entries: Entry[] = []
-    for (const part of parts) appends.push(recordsOf(part, time, entries))
-    if (taken !== undefined) entries.push({ key: taken, value: undefined })
-    const mails = left.map((mail) => {
-      const kept = keepMail(mail, this.member(mail.from)?.decided?.version ?? 0)
-      entries.push(kept.entry)
-      this.host.post.begin(kept.mail.key)
-      this.#awaited.add(kept.mail, this.id)
-      return kept.mail
-    })
-    const intents = intentRecords(script, parts, time)
-    if (intents !== undefined) {
-      appends.push(...intents.appends)
-      entries.push(...intents.entries)
-    }
-    for (const letter of dead) {
-      const buried = buryMail(letter, time)
-      appends.push(buried.append)
-      entries.push(buried.entry)
-    }
+    const { script, left } = cascade
+    const { mails, entries } = left.length === 0 ? NOTHING : this.#keep(left)
+    const batch = batchOf(cascade, { taken, mails: entries })
     const flight = this.#flights.depart(script, mails)
-    const batch = dead.length > 0 ? { appends, entries, outcome: true } : { appends, entries }
     this.host.store.appendBatch(batch).then(
       ({ events }) => this.#written(flight, events),
       (error: unknown) => this.#break(error),

@@ -123,7 +123,8 @@ export function payloadOf(event: AnyEventObject): Record<string, unknown> {
     return rest
   }
   const payload: Record<string, unknown> = {}
-  for (const key of Object.keys(event)) if (key !== 'type') payload[key] = event[key]
+  // Not `Object.keys`, which makes an array for each event; a copy of JSON inherits nothing.
+  for (const key in event) if (key !== 'type') payload[key] = event[key]
   return payload
 }
 

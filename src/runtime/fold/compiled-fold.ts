@@ -127,8 +127,7 @@ function assigned(
   if (typeof assignment === 'function') return { ...(context as object), ...assignment(args, params) }
   const next: Record<string, unknown> = { ...(context as object) }
   // All of them see the context as it was before.
-  for (const key of Object.keys(assignment)) {
-    const part: unknown = assignment[key]
+  for (const [key, part] of assignment) {
     next[key] =
       typeof part === 'function' ? (part as (args: object, params: unknown) => unknown)(args, params) : part
   }

@@ -10,7 +10,9 @@ import type { RawAction } from './cell-state.ts'
 export type Args = { readonly context: unknown; readonly event: AnyEventObject }
 type Guard = (args: Args, params: unknown) => unknown
 type Resolved<T> = { readonly run: T; readonly params: unknown }
-export type Assignment = ((args: object, params: unknown) => object) | Readonly<Record<string, unknown>>
+type Whole = (args: object, params: unknown) => object
+/** A function of the whole, or the parts by name. */
+export type Assignment = Whole | (readonly [key: string, part: unknown])[]
 export type Action =
   | { readonly kind: 'assign'; readonly assignment: Assignment; readonly params: unknown }
   | {
@@ -174,7 +176,7 @@ function actionOf(action: unknown, implementations: Record<string, unknown>): Ac
   const builtin = (resolved ?? {}) as {
     type?: string
     resolve?: unknown
-    assignment?: Assignment
+    assignment?: object
     name?: string
   }
   if (resolved !== undefined && typeof resolved !== 'function') throw new NotFlat()
@@ -183,5 +185,10 @@ function actionOf(action: unknown, implementations: Record<string, unknown>): Ac
     return { kind: 'custom', type, exec: resolved as RawAction['exec'], params }
   }
   if (builtin.type !== 'xstate.assign' || builtin.assignment === undefined) throw new NotFlat()
-  return { kind: 'assign', assignment: builtin.assignment, params }
+  const { assignment } = builtin
+  return {
+    kind: 'assign',
+    assignment: typeof assignment === 'function' ? (assignment as Whole) : Object.entries(assignment),
+    params,
+  }
 }
