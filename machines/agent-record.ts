@@ -33,9 +33,12 @@ export type AgentInput = SessionInput & {
 
 export type AgentOutcome =
   | { readonly kind: 'succeeded'; readonly output: unknown }
-  | { readonly kind: 'failed'; readonly error: ErrorRecord }
-  | { readonly kind: 'cancelled'; readonly reason: string }
-  | { readonly kind: 'timed_out'; readonly deadline_ms: number }
+  | ({ readonly kind: 'failed'; readonly error: ErrorRecord } & Remains)
+  | ({ readonly kind: 'cancelled'; readonly reason: string } & Remains)
+  | ({ readonly kind: 'timed_out'; readonly deadline_ms: number } & Remains)
+
+/** What the handler had so far, if it said so. */
+type Remains = { readonly partial?: unknown }
 
 export type AgentContext = SessionRecord &
   RunDeadline & {
@@ -47,6 +50,16 @@ export type AgentContext = SessionRecord &
     readonly input: unknown
     readonly priority: NonNullable<AgentInput['priority']>
     readonly steps: number
+    /** What the handler has so far, as it last said; `null` if it never did. */
+    readonly partial: { readonly value: unknown; readonly at: string } | null
+    /** How often it said so outside of its durable calls, so that a restarted handler does not go back behind it. */
+    readonly own_partials: number
+    /** The last beat that was recorded, with what the handler wanted its next attempt to know. */
+    readonly heartbeat: { readonly at: string; readonly details: unknown } | null
+    /** Attempts in a row that were given up because the handler was silent, with no call that came to its end between. */
+    readonly losses: number
+    /** When the next attempt may begin, after one that was given up. */
+    readonly retry_at: string | null
     /** How often the handler was begun; more than once after a restart or a pause. */
     readonly attempts: number
     /** Names of the hooks that stood guard over the last attempt. */
@@ -70,6 +83,11 @@ export function newRun(input: AgentInput): AgentContext {
     input: input.input,
     priority: input.priority ?? 'normal',
     steps: 0,
+    partial: null,
+    own_partials: 0,
+    heartbeat: null,
+    losses: 0,
+    retry_at: null,
     attempts: 0,
     hooks: [],
     outcome: null,

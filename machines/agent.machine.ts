@@ -1,7 +1,9 @@
 /** A background agent's run: queued, at work through recorded steps, ended with an outcome. Opens in Stately's editor as it stands. */
 import { assign, enqueueActions, fromCallback, setup } from 'xstate'
-import { newRun, type AgentContext, type AgentInput, type ErrorRecord, type StepRef } from './agent-record.ts'
-import { held, isNews, mayRun, waitsAfter, type RunWait } from './run-deadline.ts'
+import type { AgentEvent } from './agent-events.ts'
+import { outcomeOf } from './agent-outcome.ts'
+import { newRun, type AgentContext, type AgentInput } from './agent-record.ts'
+import { held, isNews, mayRun, waitsAfter } from './run-deadline.ts'
 import {
   isClaimable,
   isNewHandoff,
@@ -10,78 +12,12 @@ import {
   isUnsent,
   remember,
   type Judged,
-  type SessionArchived,
   type SessionFact,
-  type SessionPaused,
-  type SessionResumed,
 } from './session-record.ts'
 import { isNewlyHigh, isUnbooked, isUncontinued } from './session-work.ts'
 
+export type { AgentEvent } from './agent-events.ts'
 export type { AgentContext, AgentInput, AgentOutcome, ErrorRecord, StepRef } from './agent-record.ts'
-
-/** What a handler's attempt says of one of its durable calls. */
-type StepFact = StepRef & { readonly at: string; readonly attempt: number }
-type StepStarted = StepFact & {
-  readonly type: 'step.started'
-  readonly data: unknown
-  /** How many outcomes the handler had been given when it made this call. */
-  readonly after: number
-}
-type StepCompleted = StepFact & { readonly type: 'step.completed'; readonly output?: unknown }
-type StepFailed = StepFact & { readonly type: 'step.failed'; readonly error: ErrorRecord }
-
-export type AgentEvent =
-  | (Judged & { readonly type: 'agent.started' })
-  | { readonly type: 'agent.succeeded'; readonly at: string; readonly output?: unknown }
-  | { readonly type: 'agent.failed'; readonly at: string; readonly error: ErrorRecord }
-  | { readonly type: 'agent.parked'; readonly at: string; readonly error: ErrorRecord }
-  | { readonly type: 'agent.deadline'; readonly at: string }
-  | (Judged & { readonly type: 'agent.cancelled'; readonly reason: string })
-  | {
-      readonly type: 'agent.began'
-      readonly at: string
-      readonly attempt: number
-      readonly hooks: readonly string[]
-    }
-  | {
-      readonly type: 'agent.spent'
-      readonly at: string
-      readonly tokens: number
-      readonly cost_micro_usd: number
-      readonly what: string
-      /** Names the booking, so that a restarted handler does not book it again. */
-      readonly spend_id: string
-    }
-  | {
-      readonly type: 'agent.logged'
-      readonly lines: readonly string[]
-      /** How many of the lines the handler wrote outside of its durable calls. */
-      readonly own: number
-      readonly at: string
-    }
-  /** The same calls with the same results, again and again; stopped: the run ends for it. */
-  | {
-      readonly type: 'loop.warned' | 'loop.stopped'
-      readonly period: number
-      readonly repetitions: number
-      readonly calls: readonly string[]
-      readonly at: string
-    }
-  | { readonly type: 'command.started'; readonly key: string; readonly process: unknown; readonly at: string }
-  | RunWait
-  | StepStarted
-  | StepCompleted
-  | StepFailed
-  | {
-      /** Somebody waited for the run, read its result or listened for its end; recorded the first time. */
-      readonly type: 'agent.observed'
-      readonly timed: boolean
-      readonly at: string
-    }
-  | SessionPaused
-  | SessionResumed
-  | SessionArchived
-  | SessionFact
 
 export const agentMachine = setup({
   types: {
@@ -111,7 +47,11 @@ export const agentMachine = setup({
   },
   actions: {
     remember: assign(({ context, event }) => remember(context, event as SessionFact)),
-    countStep: assign(({ context, event }) => ({ steps: context.steps + 1, last_activity: event.at })),
+    countStep: assign(({ context, event }) => ({
+      steps: context.steps + 1,
+      last_activity: event.at,
+      losses: 0,
+    })),
     noteActivity: assign(({ event }) => ({ last_activity: event.at })),
     noteAttempt: assign(({ context, event }) => ({
       attempts: context.attempts + 1,
@@ -128,10 +68,30 @@ export const agentMachine = setup({
           }
         : {},
     ),
+    noteHeartbeat: assign(({ event }) =>
+      event.type === 'agent.heartbeat'
+        ? { heartbeat: { at: event.at, details: event.details ?? null }, last_activity: event.at }
+        : {},
+    ),
+    noteLoss: assign(({ context, event }) =>
+      event.type === 'agent.lost'
+        ? { losses: context.losses + 1, retry_at: event.retry_at, last_activity: event.at }
+        : {},
+    ),
+    notePartial: assign(({ context, event }) =>
+      event.type === 'agent.partial'
+        ? {
+            partial: { value: event.value ?? null, at: event.at },
+            own_partials: context.own_partials + (event.own ? 1 : 0),
+            last_activity: event.at,
+          }
+        : {},
+    ),
     noteObserver: assign({ observed: true }),
     noteStart: assign(({ context, event }) => ({
       started_at: context.started_at ?? event.at,
       last_activity: event.at,
+      retry_at: null,
     })),
     notePause: assign(({ event }) => ({
       last_activity: event.at,
@@ -192,8 +152,10 @@ export const agentMachine = setup({
         input: ({ context }) => ({ run_id: context.run_id, role: context.role }),
       },
       on: {
-        // Resumed, and waiting for a place: what the attempt before the pause had under way may still arrive.
+        // Resumed or given up, and waiting for a place: what the attempt before had under way may still arrive.
         'agent.logged': { actions: 'noteActivity' },
+        'agent.partial': { guard: 'ofThisAttempt', actions: 'notePartial' },
+        'agent.heartbeat': { guard: 'ofThisAttempt', actions: 'noteHeartbeat' },
         'step.completed': { guard: 'ofThisAttempt', actions: 'countStep' },
         'step.failed': { guard: 'ofThisAttempt', actions: 'countStep' },
         'agent.started': { guard: 'permitted', target: 'active', actions: 'noteStart' },
@@ -212,6 +174,9 @@ export const agentMachine = setup({
       },
       on: {
         'agent.began': { actions: ['noteAttempt', 'runDeadline'] },
+        'agent.partial': { guard: 'ofThisAttempt', actions: 'notePartial' },
+        'agent.heartbeat': { guard: 'ofThisAttempt', actions: 'noteHeartbeat' },
+        'agent.lost': { guard: 'ofThisAttempt', target: 'created', actions: 'noteLoss' },
         'agent.waiting': { guard: 'newWait', actions: ['noteWait', 'holdDeadline'] },
         'agent.went_on': { guard: 'newWait', actions: ['noteWait', 'runDeadline'] },
         'agent.logged': { actions: 'noteActivity' },
@@ -233,6 +198,8 @@ export const agentMachine = setup({
       on: {
         // What was under way when the pause came is still recorded.
         'agent.logged': { actions: 'noteActivity' },
+        'agent.partial': { guard: 'ofThisAttempt', actions: 'notePartial' },
+        'agent.heartbeat': { guard: 'ofThisAttempt', actions: 'noteHeartbeat' },
         'step.completed': { guard: 'ofThisAttempt', actions: 'countStep' },
         'step.failed': { guard: 'ofThisAttempt', actions: 'countStep' },
         'session.resumed': { guard: 'permitted', target: 'created', actions: 'noteResume' },
@@ -249,18 +216,3 @@ export const agentMachine = setup({
     archived: { type: 'final' },
   },
 })
-
-function outcomeOf(context: AgentContext, event: AgentEvent): Partial<AgentContext> {
-  switch (event.type) {
-    case 'agent.succeeded':
-      return { outcome: { kind: 'succeeded', output: event.output ?? null }, end_reason: 'completed' }
-    case 'agent.failed':
-      return { outcome: { kind: 'failed', error: event.error }, end_reason: 'interrupted' }
-    case 'agent.cancelled':
-      return { outcome: { kind: 'cancelled', reason: event.reason }, end_reason: 'exit' }
-    case 'agent.deadline':
-      return { outcome: { kind: 'timed_out', deadline_ms: context.deadline_ms }, end_reason: 'interrupted' }
-    default:
-      return {}
-  }
-}

@@ -16,7 +16,9 @@ import { createAgentService } from './agents/agent-service.ts'
 import type { Tool } from './agents/define-tool.ts'
 import type { Attempts } from './agents/attempts.ts'
 import { parkedRun, resumeWhatCameBack } from './agents/parked-runs.ts'
-import { runHandler, type RunnerHost } from './agents/handler-runner.ts'
+import type { RunnerHost } from './agents/attempt.ts'
+import { runHandler } from './agents/handler-runner.ts'
+import { silentRuns, type Heartbeats } from './agents/heartbeat.ts'
 import { createRunQueue, queueLimits } from './agents/run-queue.ts'
 import { postingMachine } from './agents/webhooks.ts'
 import { attendSession, roleAgents } from './agents/role-runs.ts'
@@ -173,6 +175,7 @@ async function compose(parts: Parts): Promise<Runtime> {
       }, onError) as never,
     },
   })
+  const heartbeats: Heartbeats = new Map()
   const closing = new AbortController()
   // Ends every wait, when the runtime closes or its store is dead.
   // Every wait listens to it, and takes its listener back.
@@ -243,6 +246,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   const guards = await createGuards({
     ...services,
     queue,
+    heartbeats,
     registry,
     hookTimeoutMs: parts.hookTimeoutMs,
     tools: parts.tools ?? [],
@@ -268,6 +272,7 @@ async function compose(parts: Parts): Promise<Runtime> {
     registry,
     newId,
     defaultProject: project,
+    giveUpSilent: () => silentRuns(heartbeats),
   })
 
   let closed: Promise<void> | undefined
@@ -314,6 +319,7 @@ async function compose(parts: Parts): Promise<Runtime> {
       closed ??= (async () => {
         closing.abort(runtimeClosed())
         await around.stop()
+        await Promise.all(Array.from(heartbeats.values(), (heartbeat) => heartbeat.flush()))
         await engine.close()
         await around.close()
         // Their groups are being ended; what is left of them after this call would be nobody's.
@@ -337,6 +343,8 @@ async function compose(parts: Parts): Promise<Runtime> {
     commands,
     leftovers: new Map(),
     attempts,
+    heartbeats,
+    random: parts.random ?? Math.random,
     ...guards.handlers,
     runtime: () => runtime,
     definition: (id) => parts.agents.find(id),

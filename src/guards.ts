@@ -9,6 +9,7 @@ import {
 import { createBudgetDesk, type BudgetDesk } from './agents/budget-desk.ts'
 import { createBudgetService, type BudgetService } from './agents/budget-service.ts'
 import { DEFAULT_LOOP_LIMITS, type LoopLimits } from './agents/loop-guard.ts'
+import type { Heartbeats } from './agents/heartbeat.ts'
 import { createPersonWait, type WaitForPerson } from './agents/person-wait.ts'
 import type { RunQueue } from './agents/run-queue.ts'
 import { createWebhookDesk, type WebhookOptions, type WebhookService } from './agents/webhooks.ts'
@@ -73,6 +74,7 @@ export type GuardParts = {
   readonly registry: PermissionHookRegistry
   readonly newId: NewId
   readonly queue: RunQueue
+  readonly heartbeats: Heartbeats
   readonly closing: AbortSignal
   readonly defaultProject: string
   readonly hookTimeoutMs: number | undefined
@@ -103,7 +105,7 @@ export async function createGuards(parts: GuardParts): Promise<{
   const { engine, directory, closing, queue, options } = parts
   const desk = createApprovalDesk({ engine, newId: parts.newId, ttlMs: options.approvalTtlMs })
   const accounts = await openBudgetAccounts({ engine, directory, budgets: options.budgets ?? [] })
-  const waitForPerson = createPersonWait({ engine, queue })
+  const waitForPerson = createPersonWait({ engine, queue, heartbeats: parts.heartbeats })
   const budgets = createBudgetDesk({ engine, accounts, approvals: desk, waitForPerson })
   const webhooks = createWebhookDesk({
     engine,

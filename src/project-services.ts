@@ -56,6 +56,8 @@ export type ProjectHost = {
   readonly registry: PermissionHookRegistry
   readonly newId: NewId
   readonly defaultProject: string
+  /** Gives up the attempts of runs whose handler is silent for too long; which they were. */
+  giveUpSilent(): Promise<string[]>
 }
 
 /** The projections, from the first event on; `join` makes the doors once the services are there. */

@@ -2,7 +2,8 @@
 import type { AgentContext, ErrorRecord } from '../../machines/agent.machine.ts'
 import { PermissionDeniedError } from '../permissions/permission-denied-error.ts'
 import { refusalBy, type LifecycleGate } from '../permissions/lifecycle-gate.ts'
-import { isoTime } from '../runtime/clock.ts'
+import { setAlarm } from '../runtime/alarm.ts'
+import { isoTime, type Clock } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { errorRecord } from './recorded-error.ts'
 import type { RunQueue } from './run-queue.ts'
@@ -20,6 +21,7 @@ export async function admitRun(host: AdmissionHost, runId: string, signal: Abort
   if (found === undefined) return
   const { context } = found.actor.getSnapshot() as unknown as { context: AgentContext }
   const { role, project, priority, at: since } = context
+  if (context.retry_at !== null) await until(engine.clock, Date.parse(context.retry_at), signal)
   const pass = await queue.acquire({ id: runId, role, project, priority, since, signal })
   let end: Awaited<ReturnType<typeof offerStart>> = 'stopped'
   try {
@@ -67,4 +69,20 @@ async function offerStart(
   } catch (error) {
     return signal.aborted ? 'stopped' : errorRecord(error)
   }
+}
+
+/** Resolves at this moment; rejects when the signal aborts. */
+function until(clock: Clock, moment: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const leave = (): void => {
+      cancel()
+      reject(signal.reason as Error)
+    }
+    const cancel = setAlarm(clock, moment, () => {
+      signal.removeEventListener('abort', leave)
+      resolve()
+    })
+    signal.addEventListener('abort', leave, { once: true })
+  })
 }

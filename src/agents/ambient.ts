@@ -71,6 +71,7 @@ async function waitInScope(
   const waited = await durably(scope, {
     kind: 'wait',
     name: runId,
+    waits: true,
     prepare: () => ({ timed: options.timeout !== undefined }),
     execute: async () => {
       const within = await treeOf(scope)

@@ -1,6 +1,8 @@
 /** How users bind code to an agent id: a function, or a command in a child process. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Role } from '../../machines/session-record.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
+import type { RetryPolicy } from '../runtime/effects/retry-policy.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
 import type { CommandOutput, CommandSpec } from './command-spec.ts'
 import type { HandlerContext } from './handler-context.ts'
@@ -17,6 +19,13 @@ type AgentOptions<TSchema extends z.ZodType> = {
    * parked or waits for a person. Default 24 h.
    */
   readonly deadlineMs?: number
+  /**
+   * Gives up an attempt whose handler has given no sign of life for so long, in ms: no beat (`ctx.heartbeat`), no durable
+   * call, no log line. While it waits for a person, a run, a message or a handoff it need give none. Default: never.
+   */
+  readonly heartbeatTimeoutMs?: number
+  /** How often, and after what delay, an attempt that was given up is followed by another. Default 5 attempts, after 1 s and more. */
+  readonly retry?: RetryPolicy
 }
 
 export type FunctionAgentOptions<TSchema extends z.ZodType, TOutput> = AgentOptions<TSchema> & {
@@ -31,6 +40,8 @@ export interface AgentDefinition<TInput = unknown, TOutput = unknown> {
   readonly id: string
   readonly role: Role
   readonly deadlineMs: number
+  readonly heartbeatTimeoutMs: number | undefined
+  readonly retry: RetryPolicy | undefined
   readonly schema: z.ZodType | undefined
   readonly run: (ctx: HandlerContext, input: never) => Promise<TOutput>
   /** For types only. */
@@ -39,6 +50,11 @@ export interface AgentDefinition<TInput = unknown, TOutput = unknown> {
 
 /** Any agent, whatever its input and output: what lists of agents hold. */
 export type AnyAgentDefinition = Omit<AgentDefinition, '~types'>
+
+const timesSchema = z.object({
+  deadlineMs: z.number().positive().optional(),
+  heartbeatTimeoutMs: z.number().positive().optional(),
+})
 
 const DEFAULT_DEADLINE_MS = 24 * 60 * 60 * 1000
 
@@ -65,6 +81,7 @@ export function defineAgent(
       ? ({ id: first, run: handler } as FunctionAgentOptions<z.ZodType, unknown>)
       : first
   assertUsable(options)
+  checkedInput(timesSchema, options, `defineAgent("${options.id}")`)
   const run =
     'command' in options
       ? (ctx: HandlerContext, input: never) => ctx.command('command', options.command(input))
@@ -73,6 +90,8 @@ export function defineAgent(
     id: options.id,
     role: ('role' in options ? options.role : undefined) ?? 'workagent',
     deadlineMs: ('deadlineMs' in options ? options.deadlineMs : undefined) ?? DEFAULT_DEADLINE_MS,
+    heartbeatTimeoutMs: 'heartbeatTimeoutMs' in options ? options.heartbeatTimeoutMs : undefined,
+    retry: 'retry' in options ? options.retry : undefined,
     schema: 'input' in options ? options.input : undefined,
     run: async (ctx, input) => run(ctx, input),
   }

@@ -22,6 +22,8 @@ export interface HandlerContext {
   readonly signal: AbortSignal
   /** The ends of the runs that it started, until they are acknowledged; `receive` and `ack` are durable calls. */
   readonly inbox: Inbox
+  /** The last recorded beat of an earlier attempt; `null` if there was none. Each attempt may find another: look at it in a step. */
+  readonly last_heartbeat: { readonly at: string; readonly details: unknown } | null
   /** Records a line; what is logged ends up in `output.logs`. */
   log(line: string): void
   /**
@@ -46,6 +48,17 @@ export interface HandlerContext {
   /** True where the new code may run, false where this run was begun by the old one; one answer per id and run. */
   patch(id: string): Promise<boolean>
   progress(input: { phase?: string; percent?: number }): Promise<void>
+  /**
+   * Says that it lives, and, for the next attempt, how far it is. Durable calls and log lines say so as well. A beat
+   * costs nothing: one in 30 s is recorded, or more where `heartbeatTimeoutMs` is short, and the last one when the
+   * attempt is stopped.
+   */
+  heartbeat(details?: unknown): void
+  /**
+   * Records what it has so far, in the place of what it said before: a run that is cancelled, fails or comes to its
+   * deadline has it in `output.partial`, and so has its `outcome`. Resolves when it is on disk.
+   */
+  partial(value: unknown): Promise<void>
   /** Books cost, in USD, and tokens. */
   spend(cost: { readonly usd: number; readonly tokens?: number; readonly what?: string }): Promise<void>
 }

@@ -1,48 +1,20 @@
 /** Runs a run's handler from its top, over its journal, and says on the record how it ended. */
 import type { AgentContext, ErrorRecord } from '../../machines/agent.machine.ts'
-import { isoTime, type NewId } from '../runtime/clock.ts'
+import { checkedInput } from '../runtime/checked-input.ts'
+import { isoTime } from '../runtime/clock.ts'
+import { delayAfter, triesAgain } from '../runtime/effects/retry-policy.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { RuntimeError } from '../runtime/runtime-error.ts'
-import { inboxOf } from '../sessions/inbox.ts'
-import { checkedInput } from '../runtime/checked-input.ts'
 import { runInScope, type Scope } from '../sessions/scope.ts'
-import type { SessionService } from '../sessions/session-service.ts'
-import { microUsdOf } from '../billing/micro-usd.ts'
-import type { Attempts } from './attempts.ts'
-import type { AnyAgentDefinition } from './define-agent.ts'
-import type { HandlerContext } from './handler-context.ts'
+import type { Attempt, RunnerHost } from './attempt.ts'
+import { handlerContext } from './attempt-context.ts'
+import { createHeartbeat } from './heartbeat.ts'
 import { Journal } from './journal.ts'
 import { interrupted } from './journal-errors.ts'
 import { readJournal } from './journal-records.ts'
-import { watchData, type LoopLimits } from './loop-guard.ts'
 import { LoopWatch } from './loop-watch.ts'
-import { createLogLines, type LogLines } from './log-lines.ts'
+import { createLogLines } from './log-lines.ts'
 import { errorRecord, RecordedError } from './recorded-error.ts'
-import { runCommandStep, type CommandPort } from './command-step.ts'
-import { callTool, type ToolCaller, type ToolCallHost } from './tool-call.ts'
-
-export type RunnerHost = ToolCallHost & {
-  readonly newId: NewId
-  readonly sessions: SessionService
-  readonly commands: CommandPort
-  /** The runtime, as ambient functions find it in the scope. */
-  readonly runtime: () => unknown
-  readonly leftovers: Leftovers
-  /** Kept up to date, for those who look in. */
-  readonly attempts: Attempts
-  /** `undefined`: nobody watches for loops. */
-  readonly loopLimits: LoopLimits | undefined
-  definition(agentId: string): AnyAgentDefinition | undefined
-}
-
-/** What is at hand while one handler runs. */
-type Attempt = {
-  readonly host: RunnerHost
-  readonly context: AgentContext
-  readonly journal: Journal
-  readonly logs: LogLines
-  readonly signal: AbortSignal
-}
 
 type End =
   | { readonly type: 'agent.succeeded'; readonly output: unknown }
@@ -50,9 +22,6 @@ type End =
 
 /** How long a resumed run waits for what its stopped attempt still has under way, before it runs that again. */
 const LEFTOVER_WAIT_MS = 5_000
-
-/** Attempts that were stopped with work under way, by run id. */
-export type Leftovers = Map<string, Promise<void>>
 
 /** Runs the handler; resolves when its end is on disk, or when it was stopped from outside. */
 export async function runHandler(host: RunnerHost, runId: string, signal: AbortSignal): Promise<void> {
@@ -75,6 +44,7 @@ export async function runHandler(host: RunnerHost, runId: string, signal: AbortS
     const end = await ending(attempt)
     if (end === undefined) return
     await attempt.logs.flush()
+    await attempt.heartbeat.stop()
     await say(end)
   } catch (error) {
     if (signal.aborted) return
@@ -83,6 +53,8 @@ export async function runHandler(host: RunnerHost, runId: string, signal: AbortS
     engine.onError(error)
   } finally {
     attempt?.journal.stop()
+    await attempt?.heartbeat.stop()
+    if (host.heartbeats.get(runId) === attempt?.heartbeat) host.heartbeats.delete(runId)
     // A later attempt may have begun while this one was being stopped.
     if (host.attempts.get(runId)?.number === attempt?.context.attempts) host.attempts.delete(runId)
   }
@@ -111,20 +83,31 @@ async function begin(host: RunnerHost, runId: string, signal: AbortSignal): Prom
   const missing = before.hooks.filter((name) => !hooks.includes(name))
   if (missing.length > 0) return { type: 'agent.parked', error: missingHooks(runId, missing) }
 
+  const record = async (fact: { readonly type: string }): Promise<boolean> => (await send(fact)).accepted
   const records = await readJournal(engine.store, runId)
+  const heartbeat = createHeartbeat({
+    clock,
+    timeoutMs: host.definition(before.agent_id)?.heartbeatTimeoutMs,
+    record: (details) => send({ type: 'agent.heartbeat', details, attempt, at: isoTime(clock) }),
+    onSilent: (timeoutMs) => giveUp(host, before, { attempt, timeoutMs }),
+    onError: (error) => engine.onError(error),
+  })
   const journal = new Journal(records, {
     runId,
     attempt,
     clock,
     loops: new LoopWatch(host.loopLimits),
+    heartbeat,
     record: send,
   })
   const logs = createLogLines(clock, {
+    onLine: () => heartbeat.alive(),
     ownRecorded: records.ownLines,
     record: async (batch) => void (await send({ type: 'agent.logged', ...batch, at: isoTime(clock) })),
   })
   const stop = (): void => {
     journal.stop()
+    heartbeat.stop().catch((error: unknown) => engine.onError(error))
     const settled = journal.idle().then(() => logs.flush())
     const done = settled
       .catch(() => {})
@@ -134,7 +117,29 @@ async function begin(host: RunnerHost, runId: string, signal: AbortSignal): Prom
   }
   if (signal.aborted) stop()
   else signal.addEventListener('abort', stop, { once: true })
-  return { host, context: { ...before, attempts: attempt, hooks }, journal, logs, signal }
+  host.heartbeats.set(runId, heartbeat)
+  return { host, context: { ...before, attempts: attempt, hooks }, journal, logs, heartbeat, signal, record }
+}
+
+/** A handler that gives no sign of life is given up: it runs again from its top, or the run fails, by the agent's policy. */
+async function giveUp(
+  { engine, random, ...host }: RunnerHost,
+  { run_id, agent_id, losses }: AgentContext,
+  { attempt, timeoutMs }: { readonly attempt: number; readonly timeoutMs: number },
+): Promise<void> {
+  const { clock } = engine
+  const error = errorRecord(silent(run_id, timeoutMs))
+  const retry = host.definition(agent_id)?.retry ?? {}
+  const failed = losses + 1
+  const fact = triesAgain(retry, failed, error)
+    ? {
+        type: 'agent.lost',
+        attempt,
+        error,
+        retry_at: new Date(clock.now() + delayAfter(retry, failed, random)).toISOString(),
+      }
+    : { type: 'agent.failed', error }
+  await engine.sendOutcome(run_id, { ...fact, at: isoTime(clock) } as never, { source: run_id })
 }
 
 /** Runs the handler's code; `undefined` when it was stopped and goes on another time. */
@@ -225,92 +230,6 @@ async function endSession({ context, host }: Attempt, reason: 'completed' | 'int
   }
 }
 
-function handlerContext(attempt: Attempt): HandlerContext {
-  const { host, context, journal, logs, signal } = attempt
-  const { engine } = host
-  const spender = {
-    run_id: context.run_id,
-    agent_id: context.agent_id,
-    session_id: context.owner_id,
-    role: context.role,
-  }
-  const book = async (cost: Cost, spend_id: string, call_id: string | null = null): Promise<void> => {
-    const amount = { micro_usd: microUsdOf(cost.usd, 'spend.usd'), tokens: cost.tokens ?? 0 }
-    // First: a booking that is repeated after a crash counts once there.
-    await host.budgets.spent(spender, { spend_id, call_id, amount })
-    const fact = {
-      type: 'agent.spent',
-      tokens: amount.tokens,
-      cost_micro_usd: amount.micro_usd,
-      what: cost.what ?? '',
-      spend_id,
-      at: isoTime(engine.clock),
-    }
-    await engine.sendOutcome(context.run_id, fact, { source: context.run_id })
-  }
-  const spendAtOnce = (cost: Cost): Promise<void> => book(cost, host.newId('spend'))
-  const spendOnce = (cost: Cost): Promise<void> =>
-    journal.call({
-      kind: 'spend',
-      name: cost.what ?? 'cost',
-      prepare: () => ({ spend_id: host.newId('spend') }),
-      execute: async ({ spend_id }) => {
-        if (!journal.records.booked.has(spend_id)) await book(cost, spend_id)
-      },
-    })
-  const progress = (input: { phase?: string; percent?: number }): Promise<void> =>
-    host.sessions.progress(context.owner_id, input)
-  const caller: ToolCaller = {
-    run_id: context.run_id,
-    agent_id: context.agent_id,
-    session_id: context.owner_id,
-    role: context.role,
-    project: context.project,
-    signal,
-    log: (line) => logs.add(line),
-    spend: (cost, callId) => book(cost, host.newId('spend'), callId),
-  }
-  return {
-    run_id: context.run_id,
-    agent_id: context.agent_id,
-    session_id: context.owner_id,
-    parent_id: context.parent_id,
-    role: context.role,
-    project: context.project,
-    task_description: context.task_description,
-    started_at: context.started_at ?? context.at,
-    attempt: context.attempts,
-    signal,
-    inbox: inboxOf({ engine, closing: signal }, context.owner_id),
-    log: (line) => logs.add(line, { own: !journal.inside }),
-    // Inside of a step both belong to that step: what it costs, it costs again when it runs again.
-    spend: (cost) => (journal.inside ? spendAtOnce(cost) : spendOnce(cost)),
-    progress: (input) =>
-      journal.inside
-        ? progress(input)
-        : journal.call({ kind: 'progress', name: input.phase ?? 'progress', execute: () => progress(input) }),
-    step: (name, fn) =>
-      journal.call({
-        kind: 'step',
-        name,
-        prepare: () => ({ idempotency_key: host.newId('step') }),
-        execute: async (data) => fn({ idempotency_key: data.idempotency_key, signal }),
-      }),
-    tool: (tool, input) =>
-      journal.call({
-        kind: 'tool',
-        name: tool.name,
-        prepare: () => ({ call_id: host.newId('call'), ...watchData(tool.name, input, tool.poll) }),
-        execute: async (data) =>
-          (await callTool(host, caller, { callId: data.call_id, tool: tool, input })) as never,
-      }),
-    command: (name, spec) => runCommandStep({ ...attempt, caller }, name, spec),
-    patch: (id) => journal.patch(id),
-  }
-}
-
-type Cost = Parameters<HandlerContext['spend']>[0]
-
 async function agentContext(engine: Engine, runId: string): Promise<AgentContext> {
   const found = await engine.find(runId)
   if (found === undefined) throw interrupted(runId)
@@ -337,4 +256,13 @@ function missingHooks(runId: string, missing: readonly string[]): ErrorRecord {
       details: { run_id: runId, hooks: [...missing] },
     }),
   )
+}
+
+function silent(runId: string, timeoutMs: number): RuntimeError {
+  return new RuntimeError('HEARTBEAT_LOST', {
+    happened: `The handler of run "${runId}" gave no sign of life for ${timeoutMs} ms.`,
+    expected: 'A beat, a durable call or a log line within the heartbeatTimeoutMs of its agent.',
+    todo: "Call ctx.heartbeat() in long work, or allow more time; it runs again by the agent's `retry`.",
+    details: { run_id: runId, heartbeat_timeout_ms: timeoutMs },
+  })
 }

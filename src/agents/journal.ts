@@ -18,6 +18,7 @@ import { isoTime, type Clock } from '../runtime/clock.ts'
 import type { DurableCall, DurableCalls } from '../sessions/scope.ts'
 import type { UnderWay } from './attempts.ts'
 import { diverged, interrupted, nested } from './journal-errors.ts'
+import type { Heartbeat } from './heartbeat.ts'
 import type { JournalRecords, Outcome, RecordedCall } from './journal-records.ts'
 import type { Loop } from './loop-guard.ts'
 import { loopDetected, type LoopWatch } from './loop-watch.ts'
@@ -29,6 +30,8 @@ export type JournalHost = {
   readonly attempt: number
   readonly clock: Clock
   readonly loops: LoopWatch
+  /** Each call is a sign of life. */
+  readonly heartbeat: Pick<Heartbeat, 'alive' | 'hold'>
   /** Appends a fact to the run's stream; its receipt says whether the machine took it. */
   record(event: { type: string }): Promise<{ accepted: boolean }>
 }
@@ -186,6 +189,7 @@ export class Journal implements DurableCalls {
     data: TData,
   ): Promise<TResult> {
     let output: TResult
+    const goOn = call.waits === true ? this.#host.heartbeat.hold() : undefined
     try {
       output = await insideCall.run({ journal: this, call }, async () => call.execute(data))
     } catch (error) {
@@ -196,6 +200,8 @@ export class Journal implements DurableCalls {
       const record: ErrorRecord = errorRecord(error)
       await this.#give({ ...ref, type: 'step.failed', error: record }, data)
       throw errorFrom(record, error)
+    } finally {
+      goOn?.()
     }
     // What a restarted handler will get is what this one gets: the value as JSON gives it back.
     const kept = copyAsJson(output, { root: () => call.name, outcome: true })
@@ -232,6 +238,7 @@ export class Journal implements DurableCalls {
   }
 
   async #record(event: StepEvent): Promise<boolean> {
+    this.#host.heartbeat.alive()
     const { attempt, clock } = this.#host
     const { accepted } = await this.#host.record({ ...event, attempt, at: isoTime(clock) } as never)
     return accepted

@@ -29,6 +29,8 @@ export function createLogLines(
   clock: Clock,
   options: {
     readonly record: (batch: LogBatch) => Promise<void>
+    /** Called for each line, recorded or not. */
+    readonly onLine?: () => void
     /** How many own lines earlier attempts have recorded. */
     readonly ownRecorded: number
   },
@@ -55,6 +57,7 @@ export function createLogLines(
   }
   return {
     add(line, { own: isOwn = false } = {}) {
+      options.onLine?.()
       if (isOwn && toSkip > 0) {
         toSkip -= 1
         return

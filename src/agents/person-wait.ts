@@ -1,6 +1,7 @@
-/** A run that waits for a person: it gives its place up meanwhile, and its deadline stands still, on the record. */
+/** A run that waits for a person: it gives its place up meanwhile, and its deadline stands still, on the record, and its silence means nothing. */
 import { isoTime } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
+import type { Heartbeats } from './heartbeat.ts'
 import type { RunQueue } from './run-queue.ts'
 
 export type PersonWait = {
@@ -17,9 +18,11 @@ export type WaitForPerson = <T>(wait: PersonWait, work: () => Promise<T>) => Pro
 export function createPersonWait({
   engine,
   queue,
+  heartbeats,
 }: {
   readonly engine: Engine
   readonly queue: RunQueue
+  readonly heartbeats: Heartbeats
 }): WaitForPerson {
   return async ({ run_id, approval_id, signal }, work) => {
     const say = async (type: 'agent.waiting' | 'agent.went_on'): Promise<void> => {
@@ -28,7 +31,8 @@ export function createPersonWait({
     }
     signal.throwIfAborted()
     await say('agent.waiting')
-    const done = await queue.stepAside(run_id, work)
+    const goOn = heartbeats.get(run_id)?.hold()
+    const done = await queue.stepAside(run_id, work).finally(goOn)
     // One that was stopped meanwhile waits for nobody any more.
     if (!signal.aborted) await say('agent.went_on')
     return done

@@ -26,6 +26,8 @@ export interface BackgroundAgentResult {
   readonly start_time: string
   readonly end_time?: string
   readonly duration_ms?: number
+  /** The last sign of life that the handler gave by itself, as far as it is recorded. */
+  readonly heartbeat?: { readonly at: string; readonly details: unknown }
   readonly output: {
     readonly logs: string[]
     readonly errors?: string[]
@@ -35,6 +37,8 @@ export interface BackgroundAgentResult {
     readonly code_changes?: CodeChange[]
     /** What the handler returned. */
     readonly value?: unknown
+    /** What it had so far, as it last said with `ctx.partial`; not of a run that has succeeded. */
+    readonly partial?: unknown
   }
   readonly billing: {
     readonly tokens_used: number
@@ -98,12 +102,14 @@ export function runResult(
     state,
     start_time: start,
     ...(ended !== null && { end_time: ended, duration_ms: Date.parse(ended) - Date.parse(start) }),
+    ...(context.heartbeat !== null && { heartbeat: context.heartbeat }),
     output: {
       logs: [...options.logs],
       ...(errors.length > 0 && { errors }),
       metrics: fields.metrics ?? {},
       ...(fields.code_changes !== undefined && { code_changes: fields.code_changes }),
       ...(value !== undefined && { value }),
+      ...(context.partial !== null && state !== 'completed' && { partial: context.partial.value }),
     },
     billing: {
       tokens_used: context.tokens_used,

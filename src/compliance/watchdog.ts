@@ -1,4 +1,4 @@
-/** Takes care of sessions whose process is gone: by lease, never of one that is at work in this process. */
+/** Takes care of sessions whose process is gone, by lease, and of runs that are silent, by heartbeat; never of one that lives. */
 import type { SessionRow } from '../sessions/directory.ts'
 import type { SessionService } from '../sessions/session-service.ts'
 
@@ -9,6 +9,8 @@ export type WatchdogReport = {
   readonly failed: readonly { readonly id: string; readonly reason: string }[]
   /** Runs that go on by themselves in this process. */
   readonly requeued: readonly string[]
+  /** Runs whose handler gave no sign of life in time: the attempt is given up, and another follows by the agent's policy. */
+  readonly silent: readonly string[]
   /** Runs that wait for a person. */
   readonly parked: readonly string[]
 }
@@ -17,6 +19,8 @@ export type WatchdogOptions = {
   readonly sessions: SessionService
   /** The last event of the log before this process took it over. */
   readonly leasePosition: number
+  /** Gives up the attempts of runs whose handler is silent for too long; which they were. */
+  giveUpSilent(): Promise<string[]>
 }
 
 /** Two at once do no harm: what one has interrupted is no orphan to the other. */
@@ -33,6 +37,7 @@ export async function runWatchdogOnce(options: WatchdogOptions): Promise<Watchdo
     row.last_position <= options.leasePosition &&
     !hands.has(row.id)
 
+  const silent = await options.giveUpSilent()
   const recovered: string[] = []
   const failed: { id: string; reason: string }[] = []
   for (const row of rows.filter(isOrphan)) {
@@ -48,6 +53,7 @@ export async function runWatchdogOnce(options: WatchdogOptions): Promise<Watchdo
   return {
     recovered,
     failed,
+    silent,
     requeued: open.filter((row) => !row.parked && row.status !== 'paused').map(({ id }) => id),
     parked: open.filter((row) => row.parked).map(({ id }) => id),
   }

@@ -156,6 +156,7 @@ async function loadInScope(type: string, options: { timeoutMs?: number }): Promi
   const { runId, signal } = scope
   const taken = await durably(scope, {
     kind: 'loadHandoff',
+    waits: true,
     name: type,
     // A claim of its own for each call: run again after a crash, it finds what it had claimed, and only that.
     prepare: () => ({ claim: scope.runtime.newId('claim') }),

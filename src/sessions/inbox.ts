@@ -36,9 +36,10 @@ export function inboxOf(host: Host, sessionId: string): Inbox {
   const { engine } = host
   const now = (): Promise<readonly InboxMessage[]> =>
     open(engine, sessionId).then((actor) => actor.getSnapshot().context.messages)
-  const inScope = <T>(name: string, execute: () => Promise<T>): Promise<T> => {
+  const inScope = <T>(name: 'receive' | 'ack', execute: () => Promise<T>): Promise<T> => {
     const scope = currentScope()
-    return scope === undefined ? execute() : durably(scope, { kind: 'inbox', name, execute })
+    if (scope === undefined) return execute()
+    return durably(scope, { kind: 'inbox', name, execute, ...(name === 'receive' && { waits: true }) })
   }
   return {
     async receive(raw = {}) {

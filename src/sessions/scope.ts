@@ -10,6 +10,8 @@ export type DurableCall<TData, TResult> = {
   /** Makes what the call must keep over a restart, such as ids; recorded before `execute` runs. */
   readonly prepare?: () => TData
   readonly execute: (data: TData) => Promise<TResult>
+  /** While it is carried out nobody but others is at work: the handler cannot give signs of life. */
+  readonly waits?: true
 }
 
 /** Runs durable calls; a handler has one, code outside of a handler runs its calls directly. */
