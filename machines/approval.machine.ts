@@ -4,8 +4,8 @@ import { verdictOf, type Testimony } from './testimony.ts'
 
 export type ApprovalInput = {
   readonly approval_id: string
-  /** What is to be allowed: one call of a tool, or a higher limit of a budget. */
-  readonly subject: 'tool' | 'budget'
+  /** What is to be allowed: one call of a tool, a higher limit of a budget, or what a handler asks in its own words. */
+  readonly subject: 'tool' | 'budget' | 'question'
   /** Digest of the tool, its parameters and the session: the grant is good for exactly that. */
   readonly fingerprint: string
   readonly tool: string

@@ -123,6 +123,7 @@ export type {
 export { defineTool } from './agents/define-tool.ts'
 export type { InDoubtPolicy, Tool, ToolContext } from './agents/define-tool.ts'
 export type { AgentRun, AgentService } from './agents/agent-service.ts'
+export type { ApprovalAnswer, ApprovalQuestion } from './agents/approval-question.ts'
 export type { HandlerContext } from './agents/handler-context.ts'
 export type { BackgroundAgentResult, RunState } from './agents/run-result.ts'
 export { RecordedError } from './agents/recorded-error.ts'

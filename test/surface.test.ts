@@ -111,6 +111,8 @@ test('the main entry point exports these names', () => {
       "type AgentService",
       "type AnyAgentDefinition",
       "type Approval",
+      "type ApprovalAnswer",
+      "type ApprovalQuestion",
       "type ApprovalService",
       "type ApprovalStatus",
       "type Artifact",

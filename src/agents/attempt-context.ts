@@ -4,6 +4,7 @@ import { microUsdOf } from '../billing/micro-usd.ts'
 import { isoTime } from '../runtime/clock.ts'
 import { inboxOf } from '../sessions/inbox.ts'
 import { inPassing } from '../sessions/scope.ts'
+import { askPerson, checkedQuestion } from './approval-question.ts'
 import type { Attempt } from './attempt.ts'
 import { runCommandStep } from './command-step.ts'
 import type { HandlerContext } from './handler-context.ts'
@@ -110,6 +111,15 @@ export function handlerContext(attempt: Attempt): HandlerContext {
           (await callTool(host, caller, { callId: data.call_id, tool: tool, input })) as never,
       }),
     command: (name, spec) => runCommandStep({ ...attempt, caller }, name, spec),
+    requestApproval: async (raw) => {
+      const question = checkedQuestion(raw)
+      return journal.call({
+        kind: 'approval',
+        name: 'request',
+        prepare: () => ({ approval_id: host.approvals.newApprovalId() }),
+        execute: ({ approval_id }) => askPerson(host, caller, { approval_id, question }),
+      })
+    },
     patch: (id) => journal.patch(id),
   }
 }

@@ -2,6 +2,7 @@
 import type { Role } from '../../machines/session-record.ts'
 import type { Inbox } from '../sessions/inbox.ts'
 import type { z } from 'zod'
+import type { ApprovalAnswer, ApprovalQuestion } from './approval-question.ts'
 import type { CommandOutput, CommandSpec } from './command-spec.ts'
 import type { Tool } from './define-tool.ts'
 
@@ -45,6 +46,13 @@ export interface HandlerContext {
    * A child left over by a killed process is ended before the command runs again.
    */
   command(name: string, spec: CommandSpec): Promise<CommandOutput>
+  /**
+   * Asks a person, and waits for the answer, over restarts and for weeks: the run gives its place up, and its deadline
+   * stands still. A no is an answer, not an error, and so is `expired`.
+   *
+   * @throws RuntimeError `INPUT_INVALID`
+   */
+  requestApproval(question: ApprovalQuestion): Promise<ApprovalAnswer>
   /** True where the new code may run, false where this run was begun by the old one; one answer per id and run. */
   patch(id: string): Promise<boolean>
   progress(input: { phase?: string; percent?: number }): Promise<void>

@@ -22,8 +22,8 @@ export type ApprovalDesk = {
   /** Whether a person is asked on account of this run. */
   isAsking(runId: string): Promise<boolean>
   newApprovalId(): string
-  /** Puts a request on record, once per id. */
-  request(id: string, wish: ApprovalWish): Promise<void>
+  /** Puts a request on record, once per id. `ttlMs`: how long it is open, unless that is as long as all are. */
+  request(id: string, wish: ApprovalWish, ttlMs?: number): Promise<void>
   /** Resolves when somebody has decided, or its time was up; rejects with the signal's reason. */
   decision(id: string, signal: AbortSignal): Promise<Approval>
   /** A grant that nobody uses and that fits, or the one that this call has reserved already. */
@@ -45,7 +45,7 @@ export function createApprovalDesk(host: {
   readonly ttlMs?: number | undefined
 }): ApprovalDesk {
   const { engine, newId } = host
-  const ttl_ms = host.ttlMs ?? DEFAULT_APPROVAL_TTL_MS
+  const usualTtlMs = host.ttlMs ?? DEFAULT_APPROVAL_TTL_MS
   const now = (): string => isoTime(engine.clock)
   /** Not accepted means that it is there already, or over; who calls looks at the state that matters to them. */
   const tell = async (id: string, event: Parameters<ApprovalActor['send']>[0]): Promise<boolean> =>
@@ -60,7 +60,7 @@ export function createApprovalDesk(host: {
       return open.some((actor) => actor.getSnapshot().context.run_id === runId)
     },
     newApprovalId: () => newId(APPROVAL_PREFIX.slice(0, -1)),
-    async request(id, wish) {
+    async request(id, wish, ttl_ms = usualTtlMs) {
       const at = engine.clock.now()
       asking.add(wish.run_id)
       await engine.spawn(approvalMachine, {
