@@ -14,8 +14,11 @@ import type { Testimony } from '../../machines/testimony.ts'
 import { toolCallMachine, type ToolCallEvent } from '../../machines/tool-call.machine.ts'
 import { budgetMachine, type BudgetContext, type BudgetEvent } from '../../machines/budget.machine.ts'
 import { inboxMachine, type InboxContext, type InboxEvent } from '../../machines/inbox.machine.ts'
+import { OUR_MACHINES } from '../../machines/our-machines.ts'
+import { projectMachine, type ProjectContext, type ProjectEvent } from '../../machines/project.machine.ts'
+import { webhookMachine, type WebhookContext, type WebhookEvent } from '../../machines/webhook.machine.ts'
 import { createEngine, type Engine } from '../../src/runtime/engine.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
+import { createTestClock } from '../../src/testing/test-clock.ts'
 import { ownEvents, uncovered } from './walk-coverage.ts'
 
 type Model = {
@@ -180,6 +183,51 @@ const MODELS: Readonly<Record<string, Model>> = {
     ],
     states: ['requested', 'waiting', 'judged', 'executing', 'settled'],
   },
+  webhook: {
+    machine: webhookMachine,
+    input: { webhook_id: 'webhook_run_1', run_id: 'run_1', url: 'https://example.org/', at },
+    events: [
+      { type: 'webhook.fired', body: '{}', at },
+      { type: 'webhook.delivered', status: 200, at },
+      { type: 'webhook.failed', error: 'HTTP 500', at },
+      // What its timer says; a test may say it earlier.
+      { type: 'webhook.due' },
+      { type: 'webhook.retried', by: 'me', at },
+    ] as WebhookEvent[],
+    facets: ({ attempts, last_error, body }: WebhookContext) => [attempts, last_error, body],
+    states: ['armed', 'sending', 'waiting', 'dead', 'delivered'],
+  },
+  project: {
+    machine: projectMachine,
+    input: { project: 'p', at },
+    events: [
+      { type: 'backlog.added', item: { slug: 's' }, at },
+      { type: 'backlog.removed', slug: 's', reason: 'done', at },
+      { type: 'blocker.resolved', session_id: 'sess_1', blocker: 'b', resolution: 'r', at },
+      { type: 'blocker.escalated', session_id: 'sess_1', feature: 'f', blockers: ['b'], at },
+      { type: 'task.opened', task_id: 't', message: 'm', at },
+      { type: 'task.done', task_id: 't', answer: 'a', at },
+      {
+        type: 'notice.requested',
+        notice_id: 'n',
+        dedup_key: 'd',
+        channel: '#c',
+        message: 'm',
+        details: {},
+        at,
+      },
+      { type: 'notice.sent', notice_id: 'n', senders: ['console'], failures: [], at },
+    ] as unknown as ProjectEvent[],
+    facets: ({ backlog, tasks, pending, noticed, resolved, escalations }: ProjectContext) => [
+      backlog.length,
+      tasks.map(({ done_at }) => done_at),
+      pending.length,
+      noticed.length,
+      Math.min(resolved.length, 1),
+      Math.min(escalations.length, 1),
+    ],
+    states: ['open'],
+  },
   inbox: {
     machine: inboxMachine,
     input: { session_id: 'sess_1', at },
@@ -284,6 +332,14 @@ const MODELS: Readonly<Record<string, Model>> = {
   },
 }
 
+test('every machine of ours is walked', () => {
+  expect(
+    Object.values(MODELS)
+      .map(({ machine }) => machine.id)
+      .toSorted(),
+  ).toEqual(OUR_MACHINES.map(({ id }) => id).toSorted())
+})
+
 let folder: string
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'model-'))
@@ -297,7 +353,8 @@ async function withEngine<T>(machine: AnyStateMachine, work: (engine: Engine) =>
   const engine = await createEngine({
     store,
     machines: [machine],
-    clock: systemClock,
+    // Time stands still: a timer is one more event here, and not a surprise.
+    clock: createTestClock(at),
     onError: (trouble) => {
       throw trouble
     },
