@@ -4,8 +4,9 @@ import type { PermissionHookRegistry } from '../permissions/hook-registry.ts'
 import type { Engine } from '../runtime/engine.ts'
 import { checkedInput } from '../runtime/checked-input.ts'
 import type { SessionService } from '../sessions/session-service.ts'
-import { dailyScores } from './daily-scores.ts'
+import { followTrends } from './followed-trends.ts'
 import { foldFacts, noFacts, ofProject } from './facts.ts'
+import { followLog } from './followed-log.ts'
 import type { RuleContext } from './rules.ts'
 import { complianceReport, type ComplianceReport, type ComplianceTrends } from './score.ts'
 import { countSessions, type SessionMetrics } from './session-metrics.ts'
@@ -13,7 +14,7 @@ import { STALE_AFTER_MS, staleProjects, type StaleProject } from './stale-projec
 import { runWatchdogOnce, type WatchdogOptions, type WatchdogReport } from './watchdog.ts'
 
 export interface ComplianceService {
-  /** Reads the log: the score, each broken rule with the events that show it, and what to do. */
+  /** From the log: the score, each broken rule with the events that show it, and what to do. Reads what is new since the last time. */
   checkProtocolCompliance(project?: string): Promise<ComplianceReport>
   /** The score at the end of each of the last days (30 unless told otherwise), from the log as it was then. */
   getComplianceTrends(input?: { days?: number; project?: string }): Promise<ComplianceTrends>
@@ -45,28 +46,15 @@ export function createCompliance(options: ComplianceOptions): ComplianceService 
     staleAfterMs: STALE_AFTER_MS,
     checkpointAfterMs: options.checkpointAfterMs,
   })
+  const facts = noFacts()
+  const log = followLog(store, (event) => foldFacts(facts, event))
+  const trends = followTrends({ store, now: () => clock.now(), contextAt })
   return {
-    async checkProtocolCompliance(project) {
-      const facts = noFacts()
-      for await (const event of store.readAll()) foldFacts(facts, event)
-      return complianceReport(ofProject(facts, project), contextAt(clock.now()))
-    },
+    checkProtocolCompliance: (project) =>
+      log.read(() => complianceReport(ofProject(facts, project), contextAt(clock.now()))),
     async getComplianceTrends(raw = {}) {
       const { days, project } = checkedInput(trendSchema, raw, 'getComplianceTrends')
-      const facts = noFacts()
-      const daily = dailyScores({
-        days,
-        now: clock.now(),
-        scoreAt: (at) =>
-          facts.subjects.size === 0
-            ? undefined
-            : complianceReport(ofProject(facts, project), contextAt(at)).score,
-      })
-      for await (const event of store.readAll()) {
-        daily.before(Date.parse(event.timestamp))
-        foldFacts(facts, event)
-      }
-      return daily.trends()
+      return trends.of(project, days)
     },
     async checkStaleProjects() {
       const rows = await sessions.directory.rows()

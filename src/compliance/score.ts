@@ -30,7 +30,9 @@ export function complianceReport(facts: Facts, context: RuleContext): Compliance
     const cost = (weight * findings.length) / Math.max(applies(facts, context), findings.length)
     lost += cost
     costs.set(fix, cost)
-    for (const finding of findings) issues.push({ rule: id, weight, fix, ...finding })
+    // A copy: the facts that it was found in may be folded further.
+    for (const finding of findings)
+      issues.push({ rule: id, weight, fix, ...finding, events: [...finding.events] })
   }
   const recommendations = [...costs].toSorted((a, b) => b[1] - a[1]).map(([fix]) => fix)
   return { score: Math.round(100 - lost), issues, recommendations }

@@ -68,7 +68,11 @@ export async function readCompliance(
   const daily =
     days === undefined
       ? undefined
-      : dailyScores({ days, now, scoreAt: (at) => (all.subjects.size === 0 ? undefined : report(at).score) })
+      : dailyScores({
+          days,
+          now: () => now,
+          scoreAt: (at) => (all.subjects.size === 0 ? undefined : report(at).score),
+        })
   for await (const event of log.readAll(reading(call))) {
     daily?.before(Date.parse(event.timestamp))
     foldFacts(all, event)
@@ -81,7 +85,7 @@ export async function readCompliance(
     issues,
     recommendations: recommendations.map((text) => adviceOn(text, issues)),
     stale_projects: staleProjects(sessionsIn(ofProject(all, project)), now),
-    trends: daily?.trends() ?? null,
+    trends: daily?.trends(days ?? 0) ?? null,
     not_checked: NOT_CHECKED,
   }
 }
