@@ -66,6 +66,7 @@ export function projectServices(options: ProjectOptions) {
   const files = path === null ? undefined : createTrackingFiles(join(path, 'billing'), onError)
   let live = false
   let lastEventAt = 0
+  let forgetFacts = (): void => {}
   const ledger = createLedger({
     onEnd(end) {
       files?.add(end)
@@ -84,6 +85,7 @@ export function projectServices(options: ProjectOptions) {
     /** Leaves these sessions and runs out of all reports, and their files: their subject was erased. */
     async forget(ids: readonly string[]) {
       ledger.forget(new Set(ids))
+      forgetFacts()
       await files?.forget(new Set(ids))
       if (path !== null) await forgetArchived(join(path, 'archive'), ids)
     },
@@ -99,11 +101,12 @@ export function projectServices(options: ProjectOptions) {
       const billing = createBillingService({ ledger, clock, rates, caughtUp })
       const providers = options.providers ?? {}
       const portfolio = createPortfolio({ ...host, providers })
-      const compliance = createCompliance({
+      const { service: compliance, forget } = createCompliance({
         ...host,
         leasePosition: store.position(),
         checkpointAfterMs: times.checkpointAfterMs,
       })
+      forgetFacts = forget
       const archive = await openArchive({
         engine,
         sealing: options.sealing,

@@ -37,7 +37,11 @@ const trendSchema = z.object({
   project: z.string().optional(),
 })
 
-export function createCompliance(options: ComplianceOptions): ComplianceService {
+export function createCompliance(options: ComplianceOptions): {
+  readonly service: ComplianceService
+  /** Folds the log anew when it is asked next: something in it was erased. */
+  forget(): void
+} {
   const { engine, sessions, registry } = options
   const { clock, store } = engine
   const contextAt = (now: number): RuleContext => ({
@@ -46,15 +50,21 @@ export function createCompliance(options: ComplianceOptions): ComplianceService 
     staleAfterMs: STALE_AFTER_MS,
     checkpointAfterMs: options.checkpointAfterMs,
   })
-  const facts = noFacts()
-  const log = followLog(store, (event) => foldFacts(facts, event))
-  const trends = followTrends({ store, now: () => clock.now(), contextAt })
-  return {
-    checkProtocolCompliance: (project) =>
-      log.read(() => complianceReport(ofProject(facts, project), contextAt(clock.now()))),
+  const begin = () => {
+    const facts = noFacts()
+    const log = followLog(store, (event) => foldFacts(facts, event))
+    const trends = followTrends({ store, now: () => clock.now(), contextAt })
+    return { facts, log, trends }
+  }
+  let known = begin()
+  const service: ComplianceService = {
+    checkProtocolCompliance(project) {
+      const { facts, log } = known
+      return log.read(() => complianceReport(ofProject(facts, project), contextAt(clock.now())))
+    },
     async getComplianceTrends(raw = {}) {
       const { days, project } = checkedInput(trendSchema, raw, 'getComplianceTrends')
-      return trends.of(project, days)
+      return known.trends.of(project, days)
     },
     async checkStaleProjects() {
       const rows = await sessions.directory.rows()
@@ -70,6 +80,12 @@ export function createCompliance(options: ComplianceOptions): ComplianceService 
         rows.filter((row) => project === undefined || row.project === project),
         { now: clock.now(), utc },
       )
+    },
+  }
+  return {
+    service,
+    forget() {
+      known = begin()
     },
   }
 }

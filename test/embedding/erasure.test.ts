@@ -402,6 +402,42 @@ describe('erasing a subject from a runtime (X-10, M-044)', () => {
     await left()
   })
 
+  test('takes it out of compliance and its trend, also if these were asked for before', async () => {
+    const runtime = await project.open(options)
+    await runtime.sessions.end(
+      await runtime.sessions.start({ role: 'supervisor', name: SECRET, tags: ['subject:anna'] }),
+    )
+    const told = async (): Promise<string> =>
+      JSON.stringify([
+        await runtime.compliance.checkProtocolCompliance(),
+        await runtime.compliance.getComplianceTrends(),
+      ])
+    expect(await told()).toContain(SECRET)
+    await runtime.eraseSubject('anna', erase)
+    expect(await told()).not.toContain(SECRET)
+    expect((await runtime.compliance.checkProtocolCompliance()).score).toBe(100)
+  })
+
+  test('takes what it asked a person, and what it had so far, with it', async () => {
+    const asker = defineAgent('asker', async (ctx) => {
+      ctx.heartbeat({ at: SECRET })
+      await ctx.partial([SECRET])
+      await ctx.requestApproval({ question: `May I, ${SECRET}?` })
+    })
+    const runtime = await project.open({ ...options, agents: [doctor, asker] })
+    const { id: session } = await runtime.sessions.start({ role: 'supervisor', tags: ['subject:anna'] })
+    await runtime.agents.startById({ agent_id: 'asker', parent_id: session })
+    await until(async () => (await runtime.approvals.list()).length === 1, 'the question')
+    expect(await filesWith(project.path(), SECRET)).toEqual([])
+    await runtime.eraseSubject('anna', erase)
+    expect(JSON.stringify(await allEvents(runtime))).not.toContain(SECRET)
+    expect(await runtime.approvals.list({ status: 'all' })).toEqual([])
+    await runtime.close()
+    const again = await project.open({ ...options, agents: [doctor, asker] })
+    expect(await again.approvals.list({ status: 'all' })).toEqual([])
+    expect((await again.verify()).ok).toBe(true)
+  })
+
   test('a subject that is not there cannot be erased, nor anybody where nothing is sealed', async () => {
     const runtime = await project.open(options)
     await expect(runtime.eraseSubject('nobody', erase)).rejects.toMatchObject({ code: 'SUBJECT_UNKNOWN' })
