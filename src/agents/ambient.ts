@@ -5,7 +5,9 @@ import { durably, inPassing, requireScope, type Scope } from '../sessions/scope.
 import type { SessionService } from '../sessions/session-service.ts'
 import type { PermissionExplanation } from '../permissions/explain-permission.ts'
 import type { PermissionQuestion } from './permission-question.ts'
-import type { AgentService, ListAgents, StartAgent, WaitOptions } from './agent-service.ts'
+import type { AgentService, ListAgents } from './agent-service.ts'
+import type { WaitOptions } from './run-wait.ts'
+import type { StartAgent } from './start-run.ts'
 import type { CompletionListener } from './completion-listener.ts'
 import type { BackgroundAgentResult } from './run-result.ts'
 

@@ -40,7 +40,7 @@ const trendSchema = z.object({
 export function createCompliance(options: ComplianceOptions): {
   readonly service: ComplianceService
   /** Folds the log anew when it is asked next: something in it was erased. */
-  forget(): void
+  forget(this: void): void
 } {
   const { engine, sessions, registry } = options
   const { clock, store } = engine
