@@ -1,5 +1,11 @@
 /** What a session remembers, and how each fact changes it: shared by the machines of sessions and of agents' runs. */
-import { newSessionWork, rememberWork, type SessionWork, type SessionWorkFact } from './session-work.ts'
+import {
+  newSessionWork,
+  rememberWork,
+  REMEMBERED_STEPS,
+  type SessionWork,
+  type SessionWorkFact,
+} from './session-work.ts'
 import type { Testimony } from './testimony.ts'
 import { verdictOf } from './testimony.ts'
 
@@ -129,14 +135,14 @@ export function remember(record: SessionRecord, fact: SessionFact): Partial<Sess
       const phase = fact.handoff.context['current_phase']
       return {
         last_activity,
-        sent: [...record.sent, fact.handoff],
+        sent: lastSent([...record.sent, fact.handoff]),
         last_checkpoint: fact.at,
         checkpoint_due: false,
         ...(typeof phase === 'string' && { phase }),
       }
     }
     case 'handoff.received':
-      return { last_activity, received: [...record.received, fact.handoff] }
+      return { last_activity, received: lastReceived([...record.received, fact.handoff]) }
     case 'handoff.claimed':
       return {
         last_activity,
@@ -152,12 +158,32 @@ export function remember(record: SessionRecord, fact: SessionFact): Partial<Sess
         ...(fact.phase !== undefined && { phase: fact.phase }),
         ...(fact.percent !== undefined && { percent: fact.percent }),
         ...(fact.completed_steps !== undefined && {
-          completed_steps: [...new Set([...record.completed_steps, ...fact.completed_steps])],
+          completed_steps: [...new Set([...record.completed_steps, ...fact.completed_steps])].slice(
+            -REMEMBERED_STEPS,
+          ),
         }),
       }
     default:
       return rememberWork(record, fact)
   }
+}
+
+/** More than can be on their way at once. */
+const REMEMBERED_HANDOFFS = 64
+
+/** The last ones, and the last from which the session itself goes on. */
+function lastSent(sent: readonly Handoff[]): readonly Handoff[] {
+  if (sent.length <= REMEMBERED_HANDOFFS) return sent
+  const continuation = sent.findLast(({ type }) => type.endsWith('_continuation'))
+  const last = sent.slice(-REMEMBERED_HANDOFFS)
+  return continuation === undefined || last.includes(continuation) ? last : [continuation, ...last]
+}
+
+/** All of others that nobody has taken, and the last of the rest: a continuation of its own is superseded by the next. */
+function lastReceived(received: readonly Handoff[]): readonly Handoff[] {
+  if (received.length <= REMEMBERED_HANDOFFS) return received
+  const last = new Set(received.slice(-REMEMBERED_HANDOFFS))
+  return received.filter((one) => last.has(one) || (one.claimed_by === null && one.from !== one.to))
 }
 
 /** A handoff is taken in once, however often it is delivered. */

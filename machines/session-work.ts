@@ -102,6 +102,10 @@ type WorkChange = Partial<WorkRecord> & { readonly last_activity?: string }
 
 /** More than can be under way at once. */
 const REMEMBERED_SPENDS = 64
+/** What a session remembers is a summary, however long it lives: the last ones of each. The log has all of them. */
+const REMEMBERED_DECISIONS = 100
+const REMEMBERED_ARTIFACTS = 1000
+export const REMEMBERED_STEPS = 1000
 
 export function newSessionWork(): SessionWork {
   return {
@@ -131,12 +135,15 @@ export function rememberWork(record: WorkRecord, fact: SessionWorkFact): WorkCha
     }
     case 'session.decided': {
       const { what, why, alternatives, at } = fact
-      return { last_activity, decisions: [...record.decisions, { what, why, alternatives, at }] }
+      return {
+        last_activity,
+        decisions: [...record.decisions, { what, why, alternatives, at }].slice(-REMEMBERED_DECISIONS),
+      }
     }
     case 'session.artifact_added': {
       const { type: _type, ...artifact } = fact
       const others = record.artifacts.filter(({ name }) => name !== artifact.name)
-      return { last_activity, artifacts: [...others, artifact] }
+      return { last_activity, artifacts: [...others, artifact].slice(-REMEMBERED_ARTIFACTS) }
     }
     case 'session.spent':
       return {

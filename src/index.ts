@@ -70,6 +70,7 @@ export type {
   StateStep,
   StepsQuestion,
 } from './query/state-changes.ts'
+export type { SessionMoment, SessionTimelineQuestion } from './query/session-timeline.ts'
 export type { Message, TimelineQuestion } from './query/timeline.ts'
 export { QueryError } from './query/query-error.ts'
 export type { QueryErrorCode } from './query/query-error.ts'

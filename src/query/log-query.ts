@@ -48,6 +48,7 @@ import {
   type StepsQuestion,
 } from './state-changes.ts'
 import { readSurroundings } from './surroundings.ts'
+import { readSessionTimeline, type SessionMoment, type SessionTimelineQuestion } from './session-timeline.ts'
 import { readTimeline, type Message, type TimelineQuestion } from './timeline.ts'
 
 export type EventsQuestion = EventFilter & {
@@ -101,6 +102,8 @@ export interface LogQuery {
   causes(question: CausesQuestion, call?: QueryCall): Promise<Causes>
   /** Messages between actors, in the order of the log. */
   timeline(question?: TimelineQuestion, call?: QueryCall): AsyncIterable<Message>
+  /** All that happened in a session and below it, with its decisions and what it cost so far, in the order of the log. */
+  sessionTimeline(question: SessionTimelineQuestion, call?: QueryCall): AsyncIterable<SessionMoment>
   /** Why something was refused, failed, waits or ended. `text` as in `find`. */
   why(question: { readonly text: string }, call?: QueryCall): Promise<Explanation>
   failures(question?: FailuresQuestion, call?: QueryCall): Promise<readonly Failure[]>
@@ -159,6 +162,7 @@ export function queryOver(log: QueryableLog, machines: () => KnownMachines): Log
     blame: async (question, call) => blame(foldable(call), question),
     causes: async (question, call) => readCauses(told, question, call),
     timeline: (question, call) => readTimeline(told, question, call),
+    sessionTimeline: (question, call) => readSessionTimeline(told, question, call),
     async why({ text }, call) {
       const around = await readSurroundings(told, text, call)
       targetIn(around, text)
