@@ -1,6 +1,6 @@
 /** Makes what a handler holds during one attempt: each of its durable calls goes through the journal. */
 import { copyAsJson } from '../../eventstore/payload.ts'
-import { microUsdOf } from '../billing/micro-usd.ts'
+import { countOf, microUsdOf } from '../billing/micro-usd.ts'
 import { isoTime } from '../runtime/clock.ts'
 import { inboxOf } from '../sessions/inbox.ts'
 import { inPassing } from '../sessions/scope.ts'
@@ -22,7 +22,7 @@ export function handlerContext(attempt: Attempt): HandlerContext {
     role: context.role,
   }
   const book = async (cost: Cost, spend_id: string, call_id: string | null = null): Promise<void> => {
-    const amount = { micro_usd: microUsdOf(cost.usd, 'spend.usd'), tokens: cost.tokens ?? 0 }
+    const amount = amountOf(cost)
     // First: a booking that is repeated after a crash counts once there.
     await host.budgets.spent(spender, { spend_id, call_id, amount })
     const fact = {
@@ -36,8 +36,10 @@ export function handlerContext(attempt: Attempt): HandlerContext {
     await engine.sendOutcome(context.run_id, fact, { source: context.run_id })
   }
   const spendAtOnce = (cost: Cost): Promise<void> => book(cost, host.newId('spend'))
-  const spendOnce = (cost: Cost): Promise<void> =>
-    journal.call({
+  const spendOnce = async (cost: Cost): Promise<void> => {
+    // Refused at the door: what cannot be booked is no call on the record.
+    amountOf(cost)
+    return journal.call({
       kind: 'spend',
       name: cost.what ?? 'cost',
       prepare: () => ({ spend_id: host.newId('spend') }),
@@ -45,6 +47,7 @@ export function handlerContext(attempt: Attempt): HandlerContext {
         if (!journal.records.booked.has(spend_id)) await book(cost, spend_id)
       },
     })
+  }
   const progress = (input: { phase?: string; percent?: number }): Promise<void> =>
     host.sessions.progress(context.owner_id, input)
   const caller: ToolCaller = {
@@ -87,7 +90,7 @@ export function handlerContext(attempt: Attempt): HandlerContext {
     inbox: inboxOf({ engine, closing: signal }, context.owner_id),
     log: (line) => logs.add(line, { own: !journal.inside }),
     // Inside of a step both belong to that step: what it costs, it costs again when it runs again.
-    spend: (cost) => (journal.inside ? spendAtOnce(cost) : spendOnce(cost)),
+    spend: (cost) => inPassing(journal.inside ? spendAtOnce(cost) : spendOnce(cost)),
     progress: (input) =>
       journal.inside
         ? progress(input)
@@ -125,3 +128,8 @@ export function handlerContext(attempt: Attempt): HandlerContext {
 }
 
 type Cost = Parameters<HandlerContext['spend']>[0]
+
+/** @throws BillingError `BILLING_INVALID_PRICE`, `BILLING_INVALID_USAGE` */
+function amountOf({ usd, tokens = 0 }: Cost): { readonly micro_usd: number; readonly tokens: number } {
+  return { micro_usd: microUsdOf(usd, 'spend.usd'), tokens: Number(countOf(tokens, 'spend.tokens')) }
+}

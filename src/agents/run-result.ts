@@ -26,6 +26,8 @@ export interface BackgroundAgentResult {
   readonly start_time: string
   readonly end_time?: string
   readonly duration_ms?: number
+  /** Of that the time at work: not queued, paused, parked or waiting for a person. */
+  readonly active_ms?: number
   /** The last sign of life that the handler gave by itself, as far as it is recorded. */
   readonly heartbeat?: { readonly at: string; readonly details: unknown }
   readonly output: {
@@ -101,7 +103,11 @@ export function runResult(
       options.waitEnded === true && (!isTerminal(state) || state === 'cancelled') ? 'timeout' : STATUS[state],
     state,
     start_time: start,
-    ...(ended !== null && { end_time: ended, duration_ms: Date.parse(ended) - Date.parse(start) }),
+    ...(ended !== null && {
+      end_time: ended,
+      duration_ms: Date.parse(ended) - Date.parse(start),
+      active_ms: context.deadline_ms - context.deadline_left_ms,
+    }),
     ...(context.heartbeat !== null && { heartbeat: context.heartbeat }),
     output: {
       logs: [...options.logs],

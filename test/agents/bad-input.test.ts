@@ -140,6 +140,53 @@ describe('an agent', () => {
     expect(define).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }))
   })
 
+  test.each([
+    ['a deadline of nothing', { deadlineMs: 0 }],
+    ['a negative time for its silence', { heartbeatTimeoutMs: -1 }],
+  ])('is not defined with %s', (_what, times) => {
+    expect(() => defineAgent({ id: 'x', run: () => 1, ...times })).toThrow(
+      expect.objectContaining({ code: 'INPUT_INVALID' }),
+    )
+  })
+
+  test.each([
+    [{ agent_id: 'quick', priority: 'urgent' as never }, 'priority'],
+    [{ agent_id: 'quick', deadline_ms: -1 }, 'deadline_ms'],
+    [{ agent_id: 'quick', budget: { usd: -1 } }, 'budget.usd'],
+    [{ agent_id: 'quick', webhook: { url: 'file:///etc/passwd' } }, 'webhook.url'],
+    [{ agent_id: 'quick', run_id: 'a\nb' }, 'run_id'],
+    [{ agent_id: 'quick', name: '../up' }, 'name'],
+    [{ agent_id: 'quick', role: 'emperor' as never }, 'role'],
+    [{ agent_id: 'quick', on_conflict: 'fight' as never }, 'on_conflict'],
+  ])('is not started with %o, and nothing is written', async (start, path) => {
+    const { agents, store } = await project.open({ agents: [quick] })
+    const before = store.position()
+    expect(await failure(agents.startById(start))).toMatchObject({
+      code: 'INPUT_INVALID',
+      details: { path },
+    })
+    expect(store.position()).toBe(before)
+  })
+
+  test.each([
+    ['less than nothing', { usd: -1 }, 'BILLING_INVALID_PRICE'],
+    ['what is no number', { usd: Number.NaN }, 'BILLING_INVALID_PRICE'],
+    ['fewer than no tokens', { usd: 1, tokens: -5 }, 'BILLING_INVALID_USAGE'],
+    ['half a token', { usd: 1, tokens: 0.5 }, 'BILLING_INVALID_USAGE'],
+  ])('cannot spend %s, in a step or outside of one; nothing is booked', async (_what, cost, code) => {
+    const spender = defineAgent('spender', async (ctx) => {
+      const outside = await failure(ctx.spend(cost))
+      const inside = await ctx.step('inside', async () => (await failure(ctx.spend(cost))).code)
+      return [outside.code, inside]
+    })
+    const runtime = await project.open({ agents: [spender] })
+    const run = await runtime.agents.startById({ agent_id: 'spender' })
+    expect((await run.result()).output.value).toEqual([code, code])
+    const types = (await eventsOf(runtime, run.run_id)).map(({ event_type }) => event_type)
+    expect(types).not.toContain('agent.spent')
+    expect(types.filter((type) => type === 'step.started')).toHaveLength(1)
+  })
+
   test('that is defined twice is refused when the runtime is opened', async () => {
     expect(await failure(createRuntime({ agents: [quick, quick] }))).toMatchObject({ code: 'AGENT_EXISTS' })
   })

@@ -82,7 +82,7 @@ describe('while a person is waited for', () => {
     await second.close()
   })
 
-  test('a run that ends within what is left of it completes', async () => {
+  test('a run that ends within what is left of it completes, and its result tells its time at work (O-041)', async () => {
     await using runtime = (await opened()).runtime
     await start(runtime, { before: 20, after: 39 })
     await runtime.clock.advance(20 * MINUTE + 21 * DAY)
@@ -90,6 +90,8 @@ describe('while a person is waited for', () => {
     await runtime.clock.advance(39 * MINUTE)
     expect(await runtime.agents.result({ agent_id: 'run_1' })).toMatchObject({
       state: 'completed',
+      duration_ms: 59 * MINUTE + 21 * DAY,
+      active_ms: 59 * MINUTE,
       output: { value: ['written 0'] },
     })
   })

@@ -45,7 +45,7 @@ async function open(): Promise<TestRuntime> {
 const statusOf = async (runtime: TestRuntime): Promise<string | undefined> =>
   (await runtime.webhooks.list())[0]?.status
 
-test('is delivered with a signature that holds, after the server has failed twice, over a restart', async () => {
+test('is delivered with a signature that holds, after the server has failed twice, over a restart (O-035)', async () => {
   const { url, got } = await server(500, 503, 204)
   const first = await open()
   const run = await first.agents.startById({ agent_id: 'good', webhook: { url } })

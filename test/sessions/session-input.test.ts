@@ -62,7 +62,7 @@ test.each(bad)('%s is refused, and nothing is written (O-066, O-067)', async (_w
   expect(runtime.store.position()).toBe(before)
 })
 
-test('a session that has ended, or is at work, is not resumed; an unknown one is named', async () => {
+test('a session that has ended, or is at work, is not resumed; an unknown one is named (O-089)', async () => {
   await using runtime = await createTestRuntime()
   const { sessions, store } = runtime
   const done = await sessions.start({ role: 'supervisor' })
