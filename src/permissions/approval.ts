@@ -2,7 +2,6 @@
 import { approvalMachine, type ApprovalContext } from '../../machines/approval.machine.ts'
 import { unlessErased } from '../runtime/cell/cell-errors.ts'
 import type { Engine } from '../runtime/engine.ts'
-import { unlessErased } from '../runtime/unless-erased.ts'
 import type { DurableActor } from '../runtime/cell/durable-actor.ts'
 
 export type ApprovalStatus =
