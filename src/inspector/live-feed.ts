@@ -11,10 +11,10 @@ import type { StreamHead } from '../../eventstore/event-store.ts'
 import type { ActorWatch, WatchableLog } from './actor-watch.ts'
 import type { Inspected } from './inspected.ts'
 
-const SHARE = 40
+const SHARE = 60
 /** ms of work after which it looks whether the log grows meanwhile. */
 const SLICE_MS = 4
-const LONGEST_PAUSE_MS = 1_000
+const LONGEST_PAUSE_MS = 3_000
 /** ms between looks at a log that is level. */
 const LOOK_MS = 50
 /** Actors that are shown at the beginning: the ones that moved last. */
