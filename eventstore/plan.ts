@@ -66,13 +66,24 @@ export type PlanContext = {
 type Draft = {
   position: number
   size: number
-  readonly events: RecordedEvent[]
-  /** The same as `events` until there is a stub. */
-  records: RecordPlace[]
-  readonly values: string[]
-  readonly entries: PlannedEntry[]
-  readonly notes: BatchNote[]
-  heads: PlannedHead[]
+  events: readonly RecordedEvent[]
+  /** `NONE` until there is a stub: then events and stubs. */
+  records: readonly RecordPlace[]
+  values: readonly string[]
+  entries: readonly PlannedEntry[]
+  notes: readonly BatchNote[]
+  heads: readonly PlannedHead[]
+}
+
+/** What every list of a draft begins as. */
+const NONE: readonly never[] = []
+
+/** The list with one more. The first makes a list to measure: one that `push` begins has room for seventeen. */
+const and = <T>(list: readonly T[], item: T): readonly T[] => {
+  if (list === NONE) return [item]
+  // What is not `NONE` was made here.
+  ;(list as T[]).push(item)
+  return list
 }
 
 /**
@@ -80,16 +91,15 @@ type Draft = {
  */
 export const planBatch = (batch: LogBatch, context: PlanContext): Plan => {
   const { position } = context
-  const events: RecordedEvent[] = []
   const draft: Draft = {
     position,
     size: 0,
-    events,
-    records: events,
-    values: [],
-    entries: [],
-    notes: [],
-    heads: [],
+    events: NONE,
+    records: NONE,
+    values: NONE,
+    entries: NONE,
+    notes: NONE,
+    heads: NONE,
   }
   const { appends } = batch
   const cursor = cursorOver(batch)
@@ -100,17 +110,18 @@ export const planBatch = (batch: LogBatch, context: PlanContext): Plan => {
       cursor,
       defaults: context,
     })
-    draft.heads.push([only.stream_id, head])
+    draft.heads = [[only.stream_id, head]]
   } else {
     draft.heads = Array.from(draftAppends(draft, appends, { cursor, context }))
   }
   if (batch.entries !== undefined) planEntries(draft, batch.entries, cursor.outcome)
   for (const { stream_id, records } of batch.archive ?? []) {
-    draft.entries.push(...records.map(asStub))
-    draft.notes.push(['archived', stream_id, String(records.at(-1)?.version ?? 0)])
+    for (const record of records) draft.entries = and(draft.entries, asStub(record))
+    draft.notes = and(draft.notes, ['archived', stream_id, String(records.at(-1)?.version ?? 0)])
   }
-  if (batch.commandId !== undefined) draft.entries.push(planCommand(batch.commandId, draft))
+  if (batch.commandId !== undefined) draft.entries = and(draft.entries, planCommand(batch.commandId, draft))
   for (const { key, value } of draft.entries) draft.size += key.length + (value?.length ?? 0)
+  if (draft.records === NONE) draft.records = draft.events
   return draft
 }
 
@@ -182,17 +193,16 @@ const draftAppend = (
     if ('stub' in event) {
       const { stub: hash } = event
       const stub: RecordPlace = { stream_id, version, position, hash }
-      if (draft.records === draft.events) draft.records = draft.events.slice()
-      draft.records.push(stub)
+      draft.records = draft.records === NONE ? [...draft.events, stub] : and(draft.records, stub)
       keep(draft, encodeStub(stub, hash))
-      draft.notes.push(['archived', stream_id, String(version)])
+      draft.notes = and(draft.notes, ['archived', stream_id, String(version)])
       last = headAfter(last, { version, position, machine: '', state: null }, hash)
     } else {
       const body = draftBody(event, cursor, { stream_id, version, position, defaults })
       const { hash, value } = encodeRecord(body, last?.hash ?? GENESIS)
       const recorded = withHash(body, hash)
-      if (draft.records !== draft.events) draft.records.push(recorded)
-      draft.events.push(recorded)
+      if (draft.records !== NONE) draft.records = and(draft.records, recorded)
+      draft.events = and(draft.events, recorded)
       keep(draft, value)
       last = headAfter(last, recorded, hash)
     }
@@ -202,7 +212,7 @@ const draftAppend = (
 }
 
 const keep = (draft: Draft, value: string): void => {
-  draft.values.push(value)
+  draft.values = and(draft.values, value)
   draft.size += value.length
 }
 
@@ -228,12 +238,12 @@ const planEntries = (draft: Draft, entries: readonly Entry[], outcome: boolean):
   for (const [index, entry] of entries.entries()) {
     const key = entryKey(entry.key)
     if (entry.value === undefined) {
-      draft.entries.push({ key, value: undefined, note: ['del', entry.key] })
+      draft.entries = and(draft.entries, { key, value: undefined, note: ['del', entry.key] })
       continue
     }
     const copied = copyAsJson(entry.value, { root: () => `entries[${index}].value`, outcome })
     const value = seal(key, copied.value)
-    draft.entries.push({ key, value, note: ['put', entry.key, checksumOf(value)] })
+    draft.entries = and(draft.entries, { key, value, note: ['put', entry.key, checksumOf(value)] })
   }
 }
 
