@@ -46,7 +46,12 @@ export type AgentEvent =
   | { readonly type: 'agent.failed'; readonly at: string; readonly error: ErrorRecord }
   | { readonly type: 'agent.parked'; readonly at: string; readonly error: ErrorRecord }
   | { readonly type: 'agent.deadline'; readonly at: string }
-  | (Judged & { readonly type: 'agent.cancelled'; readonly reason: string })
+  | (Judged & {
+      readonly type: 'agent.cancelled'
+      readonly reason: string
+      /** The parent whose end it is cancelled for, if it is. */
+      readonly ended_parent?: string
+    })
   | {
       readonly type: 'agent.began'
       readonly at: string

@@ -29,6 +29,8 @@ export type AgentInput = SessionInput & {
   readonly deadline_ms: number
   /** Who comes first in the queue; default `normal`. */
   readonly priority?: 'critical' | 'high' | 'normal' | 'low'
+  /** It is cancelled when its parent ends; it goes on if this is left out. */
+  readonly on_parent_end?: 'cancel'
 }
 
 export type AgentOutcome =

@@ -7,6 +7,7 @@ import {
   type RunBudget,
 } from './agents/budget-accounts.ts'
 import { createBudgetDesk, type BudgetDesk } from './agents/budget-desk.ts'
+import { endRunsWithParents } from './agents/end-with-parent.ts'
 import { createBudgetService, type BudgetService } from './agents/budget-service.ts'
 import { DEFAULT_LOOP_LIMITS, type LoopLimits } from './agents/loop-guard.ts'
 import type { Heartbeats } from './agents/heartbeat.ts'
@@ -115,6 +116,7 @@ export async function createGuards(parts: GuardParts): Promise<{
     result: (runId) => parts.result(runId),
   })
   const inboxes = createInboxDelivery({ engine, directory, closing })
+  const parents = endRunsWithParents(parts)
   const leftovers = {
     engine,
     desk,
@@ -148,6 +150,7 @@ export async function createGuards(parts: GuardParts): Promise<{
     },
     async recover() {
       await settle()
+      await parents.recover()
       await inboxes.recover()
       await webhooks.recover()
     },

@@ -166,7 +166,7 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
       )
     },
     async cancel(id, reason = 'cancelled by request') {
-      await cancelRun({ engine, gate }, await service.resolveRun(id), reason)
+      await cancelRun({ engine, gate }, await service.resolveRun(id), { reason })
     },
     async resolveRun(id, within) {
       const isRun = (row: SessionRow): boolean => row.machine === 'agent'

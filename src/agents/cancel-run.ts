@@ -7,11 +7,17 @@ import { notCancelled } from './run-errors.ts'
 import { isTerminal, runState } from './run-result.ts'
 import { runSnapshot } from './run-snapshot.ts'
 
+export type CancelReason = {
+  readonly reason: string
+  /** The parent whose end is the reason, if it is. */
+  readonly endedParent?: string
+}
+
 /** @throws RuntimeError `RUN_UNKNOWN`, `SESSION_REFUSED` when a hook says no */
 export async function cancelRun(
   { engine, gate }: { readonly engine: Engine; readonly gate: LifecycleGate },
   runId: string,
-  reason: string,
+  { reason, endedParent }: CancelReason,
 ): Promise<void> {
   const { context, value } = await runSnapshot(engine, runId)
   if (isTerminal(runState(value, context))) return
@@ -25,7 +31,13 @@ export async function cancelRun(
     run_id: runId,
   })
   const refusal = refusalBy(verdict)
-  const fact = { type: 'agent.cancelled', reason, testimony, at: isoTime(engine.clock) }
+  const fact = {
+    type: 'agent.cancelled',
+    reason,
+    ...(endedParent !== undefined && { ended_parent: endedParent }),
+    testimony,
+    at: isoTime(engine.clock),
+  }
   const receipt = await engine.send(runId, fact, { source: runId, ...(refusal && { ifRefused: refusal }) })
   if (receipt.accepted) return
   const now = await runSnapshot(engine, runId)

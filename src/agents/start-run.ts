@@ -31,6 +31,8 @@ const startAgentSchema = z.object({
   run_id: idSchema.optional(),
   /** What to do when the agent has a run at work in this project: start another (default), return it, or throw. */
   on_conflict: z.enum(['parallel', 'reuse', 'error']).default('parallel'),
+  /** What becomes of it when its parent ends: it goes on (default), or it is cancelled with all runs below it. */
+  on_parent_end: z.enum(['detach', 'cancel']).default('detach'),
   /** Ends a longer run as `timed_out`; ms of time at work. Default: the agent's own. */
   deadline_ms: z.number().int().positive().optional(),
   /** Who comes first when all places are taken; default `normal`. */
@@ -107,6 +109,7 @@ export async function startRun(
       tags: input.tags ?? [],
       deadline_ms: input.deadline_ms ?? definition.deadlineMs,
       priority: input.priority,
+      ...(input.on_parent_end === 'cancel' && { on_parent_end: 'cancel' as const }),
       at: isoTime(engine.clock),
     },
   })

@@ -11,7 +11,7 @@ import { createStore } from '@xstate/store'
 import type { EventStore } from '../../eventstore/event-store.ts'
 import type { RecordedEvent } from '../../eventstore/event.ts'
 import { unopenedIn } from '../../eventstore/sealing/sealed-value.ts'
-import type { AgentOutcome, ErrorRecord } from '../../machines/agent.machine.ts'
+import type { AgentInput, AgentOutcome, ErrorRecord } from '../../machines/agent.machine.ts'
 import type { Handoff, Role, SessionInput, SessionKind } from '../../machines/session-record.ts'
 import { createHandoffBoard, type HandoffEntry } from './handoff-board.ts'
 import { sessionEvents } from './session-events.ts'
@@ -29,6 +29,10 @@ export type SessionRow = {
   /** The session a run works for; `null` for sessions. */
   readonly owner_id: string | null
   readonly agent_id: string | null
+  /** What becomes of a run when its parent ends. */
+  readonly on_parent_end: 'detach' | 'cancel'
+  /** It was cancelled because its parent had ended. */
+  readonly ended_with_parent: boolean
   readonly status: string
   readonly created_at: string
   readonly last_activity: string
@@ -83,6 +87,7 @@ function foldDirectory(rows: ReadonlyMap<string, SessionRow>, event: RecordedEve
     ...(endsParking(event.event_type) && { parked: false, parked_error: null }),
     ...(event.event_type === 'session.named' && { name: payload.name ?? null, tags: payload.tags ?? [] }),
     ...(outcome !== undefined && { outcome }),
+    ...(outcome === 'cancelled' && { ended_with_parent: payload.ended_parent !== undefined }),
     ...(event.state === 'completed' && row.status !== 'completed' && { completion_time: event.timestamp }),
   }
 }
@@ -94,6 +99,7 @@ type EventPayload = {
   readonly add?: readonly string[]
   readonly remove?: readonly string[]
   readonly to_session?: string
+  readonly ended_parent?: string
 }
 
 const REMINDERS: ReadonlySet<string> = new Set(['session.checkpoint_due', 'session.context_high'])
@@ -119,7 +125,7 @@ function endsParking(eventType: string): boolean {
 function firstRow(event: RecordedEvent): SessionRow | undefined {
   const machine = event.machine.slice(0, event.machine.lastIndexOf('@'))
   if (machine !== 'session' && machine !== 'agent') return undefined
-  const { input } = event.payload as { input: SessionInput & { agent_id?: string; owner_id?: string } }
+  const { input } = event.payload as { input: SessionInput & Partial<AgentInput> }
   return {
     id: event.stream_id,
     machine,
@@ -131,6 +137,8 @@ function firstRow(event: RecordedEvent): SessionRow | undefined {
     parent_id: input.parent_id,
     owner_id: input.owner_id ?? null,
     agent_id: input.agent_id ?? null,
+    on_parent_end: input.on_parent_end ?? 'detach',
+    ended_with_parent: false,
     status: typeof event.state === 'string' ? event.state : 'created',
     created_at: event.timestamp,
     last_activity: event.timestamp,
@@ -148,7 +156,8 @@ function firstRow(event: RecordedEvent): SessionRow | undefined {
   }
 }
 
-function isOpen(row: SessionRow): boolean {
+/** Whether it has not ended. */
+export function isOpen(row: SessionRow): boolean {
   return row.status !== 'completed' && row.status !== 'archived'
 }
 
