@@ -174,13 +174,15 @@ async function loadInScope(type: string, options: { timeoutMs?: number }): Promi
 }
 
 /**
- * Resumes a paused session by its name; it becomes the scope's current one.
+ * Resumes a paused session by its name; it becomes the scope's current one. With `reopen`, one that has ended goes on
+ * in a successor.
  *
- * @throws RuntimeError `SESSION_UNKNOWN`, `SESSION_AMBIGUOUS`, `SESSION_REFUSED` when it has ended
+ * @throws RuntimeError `SESSION_UNKNOWN`, `SESSION_AMBIGUOUS`, `SESSION_REFUSED` when it has ended and is not to be reopened
  */
 export async function resumeNamedSession(input: {
   session_name: string
   project?: string
+  reopen?: boolean
 }): Promise<Session> {
   const scope = inScope('resumeNamedSession')
   const { sessions } = scope.runtime
@@ -191,7 +193,9 @@ export async function resumeNamedSession(input: {
       const project = input.project ?? scope.owner?.project
       const session = await sessions.byName(input.session_name, project)
       if (session === undefined) throw unknownName(input.session_name)
-      if (session.status !== 'active') await sessions.resume(session)
+      if (session.status !== 'active') {
+        return (await sessions.resume(session, { reopen: input.reopen === true })).id
+      }
       return session.id
     },
   })

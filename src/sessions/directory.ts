@@ -45,6 +45,8 @@ export type SessionRow = {
   readonly checkpoint_due: boolean
   /** Since when a handoff is waited for because its context is nearly full. */
   readonly context_high_at: string | null
+  /** The session whose work it goes on with. */
+  readonly continues: string | null
   /** The session that goes on with its work. */
   readonly continued_in: string | null
   /** How  a run ended; `null` while it has not. */
@@ -147,6 +149,7 @@ function firstRow(event: RecordedEvent): SessionRow | undefined {
     last_checkpoint: null,
     checkpoint_due: false,
     context_high_at: null,
+    continues: input.continues ?? null,
     continued_in: null,
     outcome: null,
     parked: false,
@@ -157,7 +160,7 @@ function firstRow(event: RecordedEvent): SessionRow | undefined {
 }
 
 /** Whether it has not ended. */
-export function isOpen(row: SessionRow): boolean {
+export function isOpen(row: Pick<SessionRow, 'status'>): boolean {
   return row.status !== 'completed' && row.status !== 'archived'
 }
 

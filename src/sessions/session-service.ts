@@ -13,6 +13,7 @@ import { createHandoffs, type Handoffs } from './handoffs.ts'
 import { inboxOf } from './inbox.ts'
 import { checkedInput } from '../runtime/checked-input.ts'
 import type { AssertMayStart } from './spawn-rules.ts'
+import { createReopening } from './reopening.ts'
 import { createSuccession, type Succession } from './succession.ts'
 import { createSessionWork, type SessionWork } from './session-work.ts'
 import { idSchema, projectSchema, sessionNameSchema, tagsSchema } from './session-input.ts'
@@ -74,7 +75,8 @@ export interface SessionService extends Handoffs, SessionWork, Succession {
    * @throws RuntimeError `SESSION_REFUSED`, for the first that refused
    */
   pause(session: SessionLike, input?: { reason?: string; cascade?: boolean }): Promise<void>
-  resume(session: SessionLike, input?: { cascade?: boolean }): Promise<Session>
+  /** With `reopen`, a session that has ended goes on in a successor. @throws RuntimeError `SESSION_REFUSED` */
+  resume(session: SessionLike, input?: { cascade?: boolean; reopen?: boolean }): Promise<Session>
   /** Ends it: `completed` and `exit` for good, `interrupted` as a pause that can be resumed. */
   end(session: SessionLike, input?: { reason?: 'completed' | 'interrupted' | 'exit' }): Promise<void>
   /** All that a session started, and what those started, in the order of starting. */
@@ -303,7 +305,8 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
     async resume(session, input = {}) {
       const id = sessionId(session)
       const cascade = input.cascade === true
-      const { status } = await record(id)
+      const { status, machine } = await record(id)
+      if (input.reopen === true && machine === 'session' && hasEnded(status)) return reopen(id)
       if (status !== 'paused' && !(cascade && status === 'active')) throw notPaused(id, status)
       if (status === 'paused') await gated(id, 'session:resume', { type: 'session.resumed' })
       if (cascade) await resumeTree(id)
@@ -318,6 +321,7 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
       await gated(id, wish, { type: fact, reason })
     },
   }
+  const reopen = createReopening(service, options)
   return { ...service, ...createSuccession(service, { engine, newId }) }
 }
 
@@ -374,7 +378,7 @@ function notPaused(id: string, status: string): RuntimeError {
   return new RuntimeError('SESSION_REFUSED', {
     happened: `Session "${id}" cannot be resumed: it is ${status}.`,
     expected: 'A paused session.',
-    todo: status === 'active' ? 'Nothing to do: it is active.' : 'Start a new session with its handoff.',
+    todo: status === 'active' ? 'Nothing to do: it is active.' : 'Go on in a successor with `reopen: true`.',
     details: { session_id: id, status },
   })
 }

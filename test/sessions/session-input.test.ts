@@ -69,7 +69,10 @@ test('a session that has ended, or is at work, is not resumed; an unknown one is
   await sessions.end(done)
   const busy = await sessions.start({ role: 'supervisor' })
   const before = store.position()
-  await expect(sessions.resume(done)).rejects.toMatchObject({ code: 'SESSION_REFUSED' })
+  await expect(sessions.resume(done)).rejects.toMatchObject({
+    code: 'SESSION_REFUSED',
+    message: expect.stringContaining('reopen: true') as string,
+  })
   await expect(sessions.resume(busy)).rejects.toMatchObject({ code: 'SESSION_REFUSED' })
   await expect(sessions.resume('sess_nobody')).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
   await expect(sessions.end('sess_nobody')).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
