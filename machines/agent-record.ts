@@ -31,6 +31,8 @@ export type AgentInput = SessionInput & {
   readonly priority?: 'critical' | 'high' | 'normal' | 'low'
   /** It is cancelled when its parent ends; it goes on if this is left out. */
   readonly on_parent_end?: 'cancel'
+  /** A run of the same agent and project that was at work when this one was started; left out if there was none. */
+  readonly beside?: string
 }
 
 export type AgentOutcome =

@@ -256,6 +256,7 @@ async function compose(parts: Parts): Promise<Runtime> {
   const sessions = createSessionService(services)
   const agents = createAgentService({
     ...services,
+    logger,
     queue,
     registry,
     definition: (id) => parts.agents.find(id),

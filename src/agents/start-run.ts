@@ -5,6 +5,7 @@ import { agentMachine } from '../../machines/agent.machine.ts'
 import { checkedInput } from '../runtime/checked-input.ts'
 import { isoTime, type NewId } from '../runtime/clock.ts'
 import type { Engine } from '../runtime/engine.ts'
+import type { RuntimeLogger } from '../runtime/event-logger.ts'
 import type { SessionDirectory, SessionRow } from '../sessions/directory.ts'
 import { idSchema, projectSchema, sessionNameSchema, tagsSchema } from '../sessions/session-input.ts'
 import { unknownSession } from '../sessions/session-service.ts'
@@ -50,6 +51,7 @@ export type StartHost = {
   readonly newId: NewId
   readonly defaultProject: string
   readonly assertMayStart: AssertMayStart
+  readonly logger: Pick<RuntimeLogger, 'warn'>
   definition(agentId: string): AnyAgentDefinition | undefined
   /** Limits what a run and all that it starts may spend. */
   limitTree(runId: string, budget: RunBudget): Promise<void>
@@ -77,7 +79,7 @@ export async function startRun(
   const role = input.role ?? definition.role
   const atWork = await runAtWork(host.directory, { ...input, project, run_id })
   if (atWork !== undefined && input.on_conflict === 'reuse') return { run_id: atWork.id, agent_id }
-  if (atWork !== undefined) throw agentBusy(agent_id, atWork.id)
+  if (atWork !== undefined && input.on_conflict === 'error') throw agentBusy(agent_id, atWork.id)
   const parentId = input.parent_id ?? input.session_id ?? null
   for (const id of [parentId, input.session_id]) {
     if (typeof id === 'string' && (await engine.find(id)) === undefined) throw unknownSession(id)
@@ -89,6 +91,11 @@ export async function startRun(
   // Before it begins, so that nothing is spent without it.
   if (input.budget !== undefined) await host.limitTree(run_id, input.budget)
   if (input.webhook !== undefined) await host.armWebhook(run_id, input.webhook.url)
+  if (atWork !== undefined && (await engine.find(run_id)) === undefined)
+    host.logger.warn(
+      { agent_id, run_id, beside: atWork.id },
+      'an agent is started beside a run of it that is at work',
+    )
   await engine.spawn(agentMachine, {
     id: run_id,
     createdAs: 'agent.created',
@@ -110,28 +117,22 @@ export async function startRun(
       deadline_ms: input.deadline_ms ?? definition.deadlineMs,
       priority: input.priority,
       ...(input.on_parent_end === 'cancel' && { on_parent_end: 'cancel' as const }),
+      ...(atWork !== undefined && { beside: atWork.id }),
       at: isoTime(engine.clock),
     },
   })
   return { run_id, agent_id }
 }
 
-/** The latest run of the agent that has not ended, if that matters; a retry of this very start does not. */
+/** The latest run of the agent that has not ended; a retry of this very start is none. */
 async function runAtWork(
   directory: SessionDirectory,
   start: {
     readonly agent_id: string
     readonly project: string
     readonly run_id: string
-    readonly on_conflict: 'parallel' | 'reuse' | 'error'
   },
 ): Promise<SessionRow | undefined> {
-  if (start.on_conflict === 'parallel') return undefined
-  return (await directory.rows()).findLast(
-    (row) =>
-      row.agent_id === start.agent_id &&
-      row.project === start.project &&
-      row.outcome === null &&
-      row.id !== start.run_id,
-  )
+  const rows = await directory.runsAtWork(start.agent_id)
+  return rows.findLast((row) => row.project === start.project && row.id !== start.run_id)
 }

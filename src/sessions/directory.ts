@@ -179,6 +179,8 @@ export type SessionDirectory = {
   undeliveredHandoffs(): Promise<Handoff[]>
   /** Handoffs that were received, oldest first. */
   handoffs(): Promise<HandoffEntry[]>
+  /** The runs of an agent that have not ended, in the order of starting, as of everything on disk now. */
+  runsAtWork(agentId: string): Promise<SessionRow[]>
   /** How many that this one started have not ended; as of what has been folded so far. */
   liveChildren(id: string): number
   /** Calls back after each change of a row, with that row. */
@@ -225,6 +227,13 @@ export async function openDirectory(
     if (change === 0 || after.parent_id === null) return
     children.set(after.parent_id, (children.get(after.parent_id) ?? 0) + change)
   }
+  const atWork = new Map<string, Set<string>>()
+  const noteAtWork = ({ id, agent_id, outcome }: SessionRow): void => {
+    if (agent_id === null) return
+    const runs = atWork.get(agent_id) ?? new Set()
+    if (outcome === null) atWork.set(agent_id, runs.add(id))
+    else if (runs.delete(id) && runs.size === 0) atWork.delete(agent_id)
+  }
   const fold = (event: RecordedEvent): void => {
     // What was erased is nobody's session any more, here and at the next opening.
     if (unopenedIn(event) !== undefined) return
@@ -232,6 +241,7 @@ export async function openDirectory(
     const row = foldDirectory(rows, event)
     if (row !== undefined) {
       countChildren(before, row)
+      noteAtWork(row)
       rows.set(row.id, row)
     }
     board.fold(event)
@@ -284,6 +294,10 @@ export async function openDirectory(
       return rows.get(id)
     },
     current: () => [...rows.values()],
+    async runsAtWork(agentId) {
+      await caughtUp()
+      return Array.from(atWork.get(agentId) ?? [], (id) => rows.get(id)).filter((row) => row !== undefined)
+    },
     liveChildren: (id) => children.get(id) ?? 0,
     async undeliveredHandoffs() {
       await caughtUp()
@@ -300,7 +314,10 @@ export async function openDirectory(
     forget(ids) {
       for (const id of ids) {
         const row = rows.get(id)
-        if (row !== undefined) countChildren(row, { ...row, status: 'archived' })
+        if (row !== undefined) {
+          countChildren(row, { ...row, status: 'archived' })
+          noteAtWork({ ...row, outcome: 'cancelled' })
+        }
         rows.delete(id)
       }
       board.forget(ids)

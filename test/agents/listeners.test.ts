@@ -135,6 +135,37 @@ describe('an agent that is at work already', () => {
     await runtime.close()
   })
 
+  test('says on record and in the log beside which run it was started, and only then (O-026)', async () => {
+    const warnings: object[] = []
+    const logger = {
+      debug() {},
+      info() {},
+      error() {},
+      warn: (fields: object) => warnings.push(fields),
+      isLevelEnabled: () => false,
+    }
+    const runtime = await createRuntime({ agents: [forEver], logger })
+    const start = (project?: string) =>
+      runtime.agents.startById({ agent_id: 'for-ever', ...(project !== undefined && { project }) })
+    const [first, second, elsewhere] = [await start(), await start(), await start('another')]
+    await first.cancel()
+    await second.cancel()
+    const last = await start()
+    const beside = async ({ run_id }: { run_id: string }): Promise<unknown> => {
+      for await (const { payload } of runtime.store.readStream(run_id))
+        return (payload as { input: { beside?: string } }).input.beside
+      return 'no event'
+    }
+    expect([await beside(first), await beside(second), await beside(elsewhere), await beside(last)]).toEqual([
+      undefined,
+      first.run_id,
+      undefined,
+      undefined,
+    ])
+    expect(warnings).toEqual([{ agent_id: 'for-ever', run_id: second.run_id, beside: first.run_id }])
+    await runtime.close()
+  })
+
   test('is given back with reuse, and refused with error, before anything is written', async () => {
     const runtime = await createRuntime({ agents: [forEver] })
     const first = await runtime.agents.startById({ agent_id: 'for-ever' })
