@@ -96,7 +96,6 @@ describe('a runtime that seals (X-10, M-044)', () => {
     await runtime.store.compact?.()
     await runtime.close()
     expect(await filesWith(project.path(), SECRET)).toEqual([])
-    expect(await filesWith(project.path(), SECRET)).toEqual([])
     // What is looked for is found where it is.
     expect((await filesWith(project.path(), 'nobody-in-particular')).length).toBeGreaterThan(0)
     expect((await filesWith(join(project.path(), 'billing'), session)).length).toBe(1)

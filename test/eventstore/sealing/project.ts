@@ -2,6 +2,8 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readLogFile } from '../../../eventstore/leveldb/log-file.ts'
+import { readTableFile } from '../../../eventstore/leveldb/table-file.ts'
 import {
   openFileKeyRing,
   openLevelEventStore,
@@ -49,7 +51,7 @@ export const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
 export const payloads = async (events: AsyncIterable<RecordedEvent>): Promise<unknown[]> =>
   (await collect(events)).map(({ payload }) => payload)
 
-/** The files below a folder that have this text in them, as bytes or as LevelDB packs it. */
+/** The files below a folder that have this text in them: as bytes, and in what LevelDB has packed or cut into pieces. */
 export const filesWith = async (folder: string, text: string): Promise<string[]> => {
   const names = await readdir(folder, { recursive: true, withFileTypes: true })
   const found: string[] = []
@@ -57,7 +59,20 @@ export const filesWith = async (folder: string, text: string): Promise<string[]>
     if (!name.isFile()) continue
     const path = join(name.parentPath, name.name)
     const bytes = await readFile(path)
-    if (bytes.includes(text) || bytes.includes(Buffer.from(text, 'utf16le'))) found.push(path)
+    const forms = [bytes, ...unpacked(name.name, bytes)]
+    if (forms.some((form) => form.includes(text) || form.includes(Buffer.from(text, 'utf16le'))))
+      found.push(path)
   }
   return found
+}
+
+function* unpacked(name: string, bytes: Buffer): Generator<Buffer> {
+  if (name.endsWith('.ldb')) {
+    for (const item of readTableFile(bytes, { after: '', upTo: '\u{10ffff}' })) {
+      if (item.type === 'bad') throw new Error(`${name} cannot be looked through: ${item.detail}`)
+      for (const { key, value } of item.entries()) yield Buffer.from(`${key} ${value ?? ''}`)
+    }
+  } else if (/^\d+\.log$/.test(name)) {
+    for (const item of readLogFile(bytes)) if (item.type === 'record') yield item.bytes
+  }
 }
