@@ -1,5 +1,5 @@
 /** A process that is killed at any moment loses nothing it acknowledged, finishes what it owed, and repeats nothing finished. */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLevelEventStore } from '../../eventstore/index.ts'
 import { eventsOf } from './engine-under-test.ts'
 import { notesIn } from '../faults/ledger.ts'
+import { runAndKill } from '../faults/run-and-kill.ts'
 
 const program = fileURLToPath(new URL('../../dist/test/faults/programs/engine-counter.js', import.meta.url))
 const KILLS = Number(process.env['CRASH_ROUNDS'] ?? 12)
@@ -26,28 +27,9 @@ afterAll(async () => {
 type Acknowledged = { readonly id: string; readonly version: number; readonly by: number }
 
 /** Runs the program, kills it once it has acknowledged `count` events and a little more, and says which. */
-async function runAndKill(options: {
-  readonly seed: number
-  readonly count: number
-}): Promise<Acknowledged[]> {
-  const child = spawn(process.execPath, [program, folder, String(options.seed), 'run'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let text = ''
-  child.stdout.setEncoding('utf8')
-  const exited = new Promise<NodeJS.Signals | null>((resolve) =>
-    child.on('close', (_code, signal) => resolve(signal)),
-  )
-  child.stdout.on('data', (chunk: string) => {
-    text += chunk
-    if (text.split('\n').length > options.count) child.kill('SIGKILL')
-  })
-  const signal = await exited
-  if (signal !== 'SIGKILL') throw new Error(`the program ended by itself: ${text}`)
-  // What was cut off in the middle of a line was not said.
-  return text
-    .slice(0, text.lastIndexOf('\n'))
-    .split('\n')
+async function acknowledgedBefore(seed: number, count: number): Promise<Acknowledged[]> {
+  const lines = await runAndKill([program, folder, String(seed), 'run'], count)
+  return lines
     .filter((line) => line.startsWith('actor-'))
     .map((line) => {
       const [id = '', version, by] = line.split(' ')
@@ -75,9 +57,7 @@ describe.skipIf(!existsSync(program))('a killed engine (needs the build: npm run
     async () => {
       const acknowledged: Acknowledged[] = []
       for (let round = 0; round < KILLS; round += 1) {
-        acknowledged.push(
-          ...(await runAndKill({ seed: SEED + round, count: 1 + ((SEED + round * 37) % 150) })),
-        )
+        acknowledged.push(...(await acknowledgedBefore(SEED + round, 1 + ((SEED + round * 37) % 150))))
         const recorded = await recordedJobs()
         await assertExecutedOnceOrUnfinished(recorded)
       }

@@ -1,5 +1,5 @@
 /** A process that is killed at any moment repeats no effect that it completed, and the others only by their policies. */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLevelEventStore } from '../../eventstore/index.ts'
 import { notesIn } from '../faults/ledger.ts'
+import { runAndKill } from '../faults/run-and-kill.ts'
 
 const program = fileURLToPath(new URL('../../dist/test/faults/programs/engine-effects.js', import.meta.url))
 const KILLS = Number(process.env['CRASH_ROUNDS'] ?? 12)
@@ -21,23 +22,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
-
-/** Kills the program once it has acknowledged `count` events and a little more. */
-async function runAndKill(seed: number, count: number): Promise<void> {
-  const child = spawn(process.execPath, [program, folder, String(seed), 'run'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let text = ''
-  child.stdout.setEncoding('utf8')
-  const exited = new Promise<NodeJS.Signals | null>((resolve) =>
-    child.on('close', (_code, signal) => resolve(signal)),
-  )
-  child.stdout.on('data', (chunk: string) => {
-    text += chunk
-    if (text.split('\n').length > count) child.kill('SIGKILL')
-  })
-  if ((await exited) !== 'SIGKILL') throw new Error(`the program ended by itself: ${text}`)
-}
 
 type Executions = ReadonlyMap<string, { readonly action: string; begun: number; ended: number }>
 
@@ -80,7 +64,7 @@ describe.skipIf(!existsSync(program))('killed effects (need the build: npm run b
     async () => {
       const settled = new Map<string, unknown>()
       for (let round = 0; round < KILLS; round += 1) {
-        await runAndKill(SEED + round, 2 + ((SEED + round * 37) % 60))
+        await runAndKill([program, folder, String(SEED + round), 'run'], 2 + ((SEED + round * 37) % 60))
         const seen = await executions()
         const { done, owed } = await recorded()
         // What was done at the last look has not been begun since.

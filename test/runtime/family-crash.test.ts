@@ -1,5 +1,5 @@
 /** A process that is killed at any moment leaves parents and children that agree, and mail that comes once and in order. */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLevelEventStore } from '../../eventstore/index.ts'
 import { eventsOf } from './engine-under-test.ts'
+import { runAndKill } from '../faults/run-and-kill.ts'
 
 const program = fileURLToPath(new URL('../../dist/test/faults/programs/engine-family.js', import.meta.url))
 const KILLS = Number(process.env['CRASH_ROUNDS'] ?? 12)
@@ -22,20 +23,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Kills the program once it has acknowledged `count` events and a little more; returns the last one of each parent. */
-async function runAndKill(count: number): Promise<Map<string, number>> {
-  const child = spawn(process.execPath, [program, folder, 'run'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  let text = ''
-  child.stdout.setEncoding('utf8')
-  const exited = new Promise<NodeJS.Signals | null>((resolve) =>
-    child.on('close', (_code, signal) => resolve(signal)),
-  )
-  child.stdout.on('data', (chunk: string) => {
-    text += chunk
-    if (text.split('\n').length > count) child.kill('SIGKILL')
-  })
-  if ((await exited) !== 'SIGKILL') throw new Error(`the program ended by itself: ${text}`)
-  const lines = text.slice(0, text.lastIndexOf('\n')).split('\n')
+/** Kills the program once it has told that many lines; the version of each parent that it last acknowledged. */
+async function acknowledgedBefore(count: number): Promise<Map<string, number>> {
+  const lines = await runAndKill([program, folder, 'run'], count)
   const sent = lines.filter((line) => line.startsWith('sent ')).map((line) => line.split(' '))
   return new Map(sent.map(([, index, version]) => [`parent-${index}`, Number(version)]))
 }
@@ -45,7 +35,7 @@ describe.skipIf(!existsSync(program))('killed families (need the build: npm run 
     `agree, and have all their mail once and in order, over ${KILLS} kills (CRASH_SEED=${SEED})`,
     async () => {
       for (let round = 0; round < KILLS; round += 1) {
-        const acknowledged = await runAndKill(2 + ((SEED + round * 37) % 120))
+        const acknowledged = await acknowledgedBefore(2 + ((SEED + round * 37) % 120))
         const store = await openLevelEventStore({ path: join(folder, 'log') })
         for (const [id, version] of acknowledged) {
           expect((await eventsOf(store, id))[version - 1]).toMatchObject({ event_type: 'add' })

@@ -1,5 +1,5 @@
 /** A process that is killed at any moment restarts no child twice, forgets no restart, and keeps parked what was parked. */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLevelEventStore, type RecordedEvent } from '../../eventstore/index.ts'
 import { eventsOf } from './engine-under-test.ts'
 import { notesIn } from '../faults/ledger.ts'
+import { runAndKill } from '../faults/run-and-kill.ts'
 
 const program = fileURLToPath(
   new URL('../../dist/test/faults/programs/engine-supervision.js', import.meta.url),
@@ -27,25 +28,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
-
-/** Kills the program once it has said `count` lines and a little more; returns them. */
-async function runAndKill(seed: number, count: number): Promise<string[][]> {
-  const child = spawn(process.execPath, [program, folder, String(seed), 'run'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let text = ''
-  child.stdout.setEncoding('utf8')
-  const exited = new Promise<NodeJS.Signals | null>((resolve) =>
-    child.on('close', (_code, signal) => resolve(signal)),
-  )
-  child.stdout.on('data', (chunk: string) => {
-    text += chunk
-    if (text.split('\n').length > count) child.kill('SIGKILL')
-  })
-  if ((await exited) !== 'SIGKILL') throw new Error(`the program ended by itself: ${text}`)
-  const lines = text.slice(0, text.lastIndexOf('\n')).split('\n')
-  return lines.map((line) => line.split(' '))
-}
 
 type Crash = {
   readonly crashed?: string
@@ -76,7 +58,11 @@ describe.skipIf(!existsSync(program))('killed teams (need the build: npm run bui
     async () => {
       let revived = 0
       for (let round = 0; round < KILLS; round += 1) {
-        const lines = await runAndKill(SEED + round, 4 + ((SEED + round * 37) % 60))
+        const told = await runAndKill(
+          [program, folder, String(SEED + round), 'run'],
+          4 + ((SEED + round * 37) % 60),
+        )
+        const lines = told.map((line) => line.split(' '))
         revived += lines.filter(([what]) => what === 'revived').length
         const store = await openLevelEventStore({ path: join(folder, 'log') })
         for (const [what, id = '', version] of lines) {
