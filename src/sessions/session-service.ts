@@ -307,7 +307,7 @@ export function createSessionService(options: SessionServiceOptions): SessionSer
       const cascade = input.cascade === true
       const { status, machine } = await record(id)
       if (input.reopen === true && machine === 'session' && hasEnded(status)) return reopen(id)
-      if (status !== 'paused' && !(cascade && status === 'active')) throw notPaused(id, status)
+      if (status !== 'paused' && !(cascade && status === 'active')) throw notPaused(id, { status, machine })
       if (status === 'paused') await gated(id, 'session:resume', { type: 'session.resumed' })
       if (cascade) await resumeTree(id)
       else await resumeHands(id)
@@ -374,11 +374,12 @@ function refused(id: string, wish: string, receipt: Receipt): RuntimeError {
   })
 }
 
-function notPaused(id: string, status: string): RuntimeError {
+function notPaused(id: string, { status, machine }: Pick<SessionRow, 'status' | 'machine'>): RuntimeError {
+  const goOn = machine === 'session' ? 'Go on in a successor with `reopen: true`.' : 'Start its agent again.'
   return new RuntimeError('SESSION_REFUSED', {
     happened: `Session "${id}" cannot be resumed: it is ${status}.`,
     expected: 'A paused session.',
-    todo: status === 'active' ? 'Nothing to do: it is active.' : 'Go on in a successor with `reopen: true`.',
+    todo: status === 'active' ? 'Nothing to do: it is active.' : goOn,
     details: { session_id: id, status },
   })
 }

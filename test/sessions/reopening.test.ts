@@ -1,7 +1,13 @@
 /** Sessions that have ended and are to go on after all: in one successor, with what they had, whenever the process dies. */
 import { describe, expect, test } from 'vitest'
 import { openLevelEventStore } from '../../eventstore/level-event-store.ts'
-import { createRuntime, resumeNamedSession, startSession, type Runtime } from '../../src/index.ts'
+import {
+  createRuntime,
+  defineAgent,
+  resumeNamedSession,
+  startSession,
+  type Runtime,
+} from '../../src/index.ts'
 import { createTestRuntime } from '../../src/testing/index.ts'
 import { dieAfter } from '../agents/dying-store.ts'
 import { allEvents, projectFolder } from '../agents/project-folder.ts'
@@ -29,6 +35,17 @@ const SUCCESSOR = {
 }
 
 describe('a session that has ended, and is resumed with reopen (O-089)', () => {
+  test('is a session: a run that has ended is started again instead, and the error says so', async () => {
+    const quick = defineAgent({ id: 'quick', run: async () => ({ metrics: {} }) })
+    await using runtime = await createTestRuntime({ agents: [quick] })
+    const run = await runtime.agents.start(quick, {})
+    await run.result()
+    await expect(runtime.sessions.resume(run.run_id, { reopen: true })).rejects.toMatchObject({
+      code: 'SESSION_REFUSED',
+      message: expect.stringContaining('Start its agent again') as string,
+    })
+  })
+
   test('goes on in a successor by its name; without it the error says how', async () => {
     await using runtime = await createTestRuntime()
     await ended(runtime)
