@@ -38,7 +38,7 @@ describe('a session that has ended, and is resumed with reopen (O-089)', () => {
   test('is a session: a run that has ended is started again instead, and the error says so', async () => {
     const quick = defineAgent({ id: 'quick', run: async () => ({ metrics: {} }) })
     await using runtime = await createTestRuntime({ agents: [quick] })
-    const run = await runtime.agents.start(quick, {})
+    const run = await runtime.agents.start(quick, { input: null })
     await run.result()
     await expect(runtime.sessions.resume(run.run_id, { reopen: true })).rejects.toMatchObject({
       code: 'SESSION_REFUSED',
