@@ -15,8 +15,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     typecheck: { enabled: false },
     // By default one CPU is left free: of two, half would stand idle.
     maxWorkers: Math.max(2, Math.min(4, availableParallelism() - 1)),

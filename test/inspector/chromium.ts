@@ -87,6 +87,6 @@ export async function openPage(url: string): Promise<Page> {
   }
   return {
     evaluate,
-    until: (expression) => expect.poll(() => evaluate(expression), { timeout: 10_000 }).toBe(true),
+    until: (expression) => expect.poll(() => evaluate(expression), { timeout: 20_000 }).toBe(true),
   }
 }

@@ -31,7 +31,7 @@ export function receive(server: string): Receiver {
   return {
     messages,
     async until(matches) {
-      await expect.poll(() => messages.some(matches), { timeout: 10_000, interval: 5 }).toBe(true)
+      await expect.poll(() => messages.some(matches), { timeout: 20_000, interval: 5 }).toBe(true)
       return messages.find(matches) as Received
     },
   }
