@@ -1,14 +1,11 @@
 /** Holds the documents to the code: each error code explained, each example compiles, each link leads somewhere. */
-import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readMarkdown, type MarkdownFile } from '../examples/repo-review/analyses/markdown.ts'
+import { compilerWords } from './architecture/compiler-words.ts'
 import { root } from './architecture/source-file.ts'
-
-const run = promisify(execFile)
 
 const PAGES = ['README.md', 'DESIGN.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...listed('docs', '.md')].filter(
   (page) => existsSync(join(root, page)),
@@ -66,17 +63,8 @@ test('every TypeScript example in the documents compiles strictly against the pa
   expect(files.length).toBeGreaterThan(5)
   for (const { name, code } of files) await writeFile(join(folder, name), code)
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(configFor(files.map(({ name }) => name))))
-  const outcome = await run(process.execPath, [
-    join(root, 'node_modules/typescript/bin/tsc'),
-    '-p',
-    folder,
-  ]).catch((error: { stdout: string }) => error)
-  // Each file is named after its page and line, so that the compiler's words lead there. What is wrong in the
-  // sources themselves, `npm run typecheck` says.
-  const about = outcome.stdout
-    .split('\n')
-    .filter((line) => !/^(?:src|eventstore|machines|actors)\/| {2}|^$/.test(line))
-  expect(about).toEqual([])
+  // Each file is named after its page and line, so that the compiler's words lead there.
+  expect(await compilerWords(folder)).toEqual([])
 }, 120_000)
 
 type Example = { readonly name: string; readonly code: string }
