@@ -6,19 +6,23 @@ export type Figures = { readonly [name: string]: number }
 /** Figures of each side, in the order of rounds. */
 export type Rounds<Side extends string> = { readonly [S in Side]: readonly Figures[] }
 
-/** Runs every side once per round, each round in the other order; a first round warms up and is forgotten. */
+/**
+ * Runs every side once per round, each round in the other order. The first `warmUp` rounds (default 1) are forgotten: so
+ * many that what is measured has been compiled, which takes some thousands of calls.
+ */
 export async function alternate<Side extends string>(
   sides: { readonly [S in Side]: () => Promise<Figures> },
   rounds: number,
+  { warmUp = 1 }: { readonly warmUp?: number } = {},
 ): Promise<Rounds<Side>> {
   const names = Object.keys(sides) as Side[]
   const results = Object.fromEntries(names.map((name) => [name, [] as Figures[]])) as {
     [S in Side]: Figures[]
   }
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = 0; round < warmUp + rounds; round += 1) {
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const figures = await sides[name]()
-      if (round > 0) results[name].push(figures)
+      if (round >= warmUp) results[name].push(figures)
     }
   }
   return results

@@ -11,6 +11,8 @@ import { counterMachine } from './counter-machine.ts'
 
 const ROUNDS = 5
 const ROUND_MS = 700
+/** Rounds before the first that counts: V8 goes on compiling for some 3,000 sends of one actor. */
+const WARM_UP = 4
 const MANY = 1_000
 const EVENT = { type: 'step', by: 1 } as const
 
@@ -51,7 +53,7 @@ export async function measureTransitions(folder: string): Promise<Comparison[]> 
     fold: async () => foldsPerSecond(),
     xstate: async () => inOneGo((i) => plain[i % MANY]?.send(EVENT)),
   }
-  const rounds = await alternate(sides, ROUNDS)
+  const rounds = await alternate(sides, ROUNDS, { warmUp: WARM_UP })
   await Promise.all([runtime.close(), store.close(), file.close()])
   const rate = (side: keyof typeof sides): number[] => pick(rounds[side], 'perSecond')
   const folds = rate('fold')
