@@ -11,6 +11,7 @@
  */
 import type { Observable } from 'rxjs'
 import { admitBatch, admitReadOptions, admitStreamId } from './admission.ts'
+import { Promised, Told, type AppendHearer } from './append-waiters.ts'
 import type { BatchEnd } from './batch-auditor.ts'
 import { Commands, type RunningCommand } from './commands.ts'
 import { DamageGuard, type DamagePolicy, type Quarantined } from './damage-guard.ts'
@@ -66,6 +67,9 @@ export type EventLogOptions = {
 }
 
 type Abortable = { readonly signal?: AbortSignal }
+
+/** A batch that is synced, taken however much waits, and of no command. */
+export type FreshBatch = Pick<AtomicBatch, 'appends' | 'entries' | 'outcome'>
 
 const MAX_PENDING_EVENTS = 10_000
 const MAX_PENDING_SIZE = 64 * 1024 * 1024
@@ -129,6 +133,30 @@ export class EventLog implements EventStore {
 
   appendBatch(batch: AtomicBatch): Promise<BatchResult> {
     return this.#submit(batch, ofAllStreams)
+  }
+
+  /**
+   * `appendBatch` without a promise, for a store that is a log itself: what stands around one (a seal, somebody's proxy)
+   * is asked through its own door.
+   */
+  static appendFor(store: EventStore, batch: FreshBatch, hearer: AppendHearer): void {
+    if (#writer in store) store.#appendFor(batch, hearer)
+    else
+      store.appendBatch(batch).then(
+        ({ events }) => hearer.written(events),
+        (error: unknown) => hearer.failed(error),
+      )
+  }
+
+  #appendFor(batch: FreshBatch, hearer: AppendHearer): void {
+    try {
+      admitBatch(batch)
+      this.#assertMayAppend(batch)
+      const plan = this.#reserve(batch)
+      this.#writer.add(plan, 'fsync', new Told(hearer, plan.events))
+    } catch (error) {
+      queueMicrotask(() => hearer.failed(error))
+    }
   }
 
   readStream(stream_id: string, options: ReadStreamOptions = {}): AsyncIterable<RecordedEvent> {
@@ -229,6 +257,13 @@ export class EventLog implements EventStore {
     if (this.#closing !== undefined) throw closedError()
   }
 
+  #assertMayAppend({ appends }: LogBatch): void {
+    this.#assertOpen()
+    if (this.#refuseAppends !== undefined) throw this.#refuseAppends
+    this.#guard.assertMayAppend(appends)
+    this.#writer.assertOpen()
+  }
+
   quarantined(): readonly Quarantined[] {
     return this.#guard.quarantined()
   }
@@ -256,15 +291,12 @@ export class EventLog implements EventStore {
 
   #admitted<T extends Result>(batch: LogBatch, shape: Shape<T>): Promise<T> {
     try {
-      this.#assertOpen()
-      if (this.#refuseAppends !== undefined) throw this.#refuseAppends
-      this.#guard.assertMayAppend(batch.appends)
-      this.#writer.assertOpen()
+      this.#assertMayAppend(batch)
       const { commandId, durability = 'fsync', whenFull = 'accept' } = batch
       if (whenFull !== 'accept' && this.#writer.isFull) return this.#whenFull(batch, whenFull, shape)
       if (commandId === undefined) {
         const plan = this.#reserve(batch)
-        return this.#writer.add(plan, shape.ofPlan(plan, durability))
+        return this.#write(plan, shape.ofPlan(plan, durability))
       }
       return this.#commands
         .run(commandId, batch, () => this.#writeCommand(batch, durability))
@@ -288,7 +320,13 @@ export class EventLog implements EventStore {
   #writeCommand(batch: LogBatch, durability: Durability): RunningCommand {
     const plan = this.#reserve(batch)
     const result = ofAllStreams.ofPlan(plan, durability)
-    return { versions: result.versions, result: this.#writer.add(plan, result) }
+    return { versions: result.versions, result: this.#write(plan, result) }
+  }
+
+  #write<T extends Result>(plan: Plan, result: T): Promise<T> {
+    return new Promise((resolve, reject) =>
+      this.#writer.add(plan, result.durability, new Promised(result, resolve, reject)),
+    )
   }
 
   #written(group: WrittenGroup): void {

@@ -24,13 +24,11 @@ import { closedError, notWrittenError, poisonedError, unknownError } from './wri
 const MAX_EVENTS = 512
 const MAX_SIZE = 1024 * 1024
 
-/** What an append comes to if it is written; so far it says no more than what was asked for. */
-type Result = { readonly durability: Durability }
-
-type Waiter = {
-  readonly result: Result
-  readonly resolve: (result: Result) => void
-  readonly reject: (error: unknown) => void
+/** Hears what became of a plan; does not throw. */
+export interface PlanWaiter {
+  /** It is on disk, as durably as its group was written. */
+  written(durability: Durability): void
+  failed(error: unknown): void
 }
 
 type Group = {
@@ -40,7 +38,7 @@ type Group = {
   readonly hashes: string[]
   readonly heads: Map<string, HeadRecord>
   readonly notes: BatchNote[]
-  readonly waiters: Waiter[]
+  readonly waiters: PlanWaiter[]
   size: number
   sync: boolean
 }
@@ -106,18 +104,15 @@ export class GroupCommit {
   }
 
   /**
-   * Takes a plan whose versions and positions are reserved; resolves with `result` and the durability that was
-   * reached. Keeps nothing of the plan but its events and heads: what lives until the disk is done is what the
-   * garbage collector has to carry.
+   * Takes a plan whose versions and positions are reserved. Keeps nothing of it but its events and heads: what lives until
+   * the disk is done is what the garbage collector has to carry.
    */
-  add<T extends Result>(plan: Plan, result: T): Promise<T> {
+  add(plan: Plan, durability: Durability, waiter: PlanWaiter): void {
     const group = this.#groupFor(plan)
     this.#collect(group, plan)
-    if (result.durability === 'fsync') group.sync = true
+    if (durability === 'fsync') group.sync = true
+    group.waiters.push(waiter)
     this.#schedule()
-    return new Promise<Result>((resolve, reject) => {
-      group.waiters.push({ result, resolve, reject })
-    }) as Promise<T>
   }
 
   /** Writes what was taken, then refuses more. */
@@ -205,9 +200,7 @@ export class GroupCommit {
     // What waits is written while those who waited for this one work out what comes next.
     if (this.#isWorthWriting(group)) void this.#writeNext()
     this.#onWritten({ events: group.events, end, durability, size: group.size })
-    for (const { result, resolve } of group.waiters) {
-      resolve(result.durability === durability ? result : { ...result, durability })
-    }
+    for (const waiter of group.waiters) waiter.written(durability)
     this.#giveRoom()
     if (this.#queue.length > 0) this.#schedule()
     else if (!this.#inFlight) this.#announceIdle()
@@ -256,10 +249,10 @@ export class GroupCommit {
   #poison(inFlight: Group, cause: unknown): void {
     this.#state = { type: 'poisoned', cause }
     this.#inFlight = false
-    for (const waiter of inFlight.waiters) waiter.reject(unknownError(cause))
+    for (const waiter of inFlight.waiters) waiter.failed(unknownError(cause))
     for (const group of this.#queue.splice(0)) {
       group.batch.discard()
-      for (const waiter of group.waiters) waiter.reject(notWrittenError(cause))
+      for (const waiter of group.waiters) waiter.failed(notWrittenError(cause))
     }
     this.#giveRoom()
     this.#announceIdle()

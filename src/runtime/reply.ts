@@ -4,8 +4,13 @@ const ignore = (): void => {}
 
 /** Settled by whoever answers; fails like any promise for those who wait; only if nobody does, `onUnheard` hears it. */
 export class Reply<T> extends Promise<T> {
-  // What is derived from a reply is an ordinary promise.
-  static override get [Symbol.species](): PromiseConstructor {
+  /**
+   * What is derived from a reply is an ordinary promise. `await` asks for the constructor as well: an ordinary promise is
+   * waited for as it is, one of another class through two more promises, whose `then` it would call a turn later.
+   */
+  // oxlint-disable-next-line typescript/class-literal-property-style -- each look at it counts
+  override get ['constructor'](): PromiseConstructor {
+    this.#awaited = true
     return Promise
   }
 
@@ -31,8 +36,10 @@ export class Reply<T> extends Promise<T> {
     const check = (): void => {
       if (!this.#awaited) this.#onUnheard(reason)
     }
-    // `await` asks for `then` a microtask later.
+    const wasAwaited = this.#awaited
+    // Who awaits what was lost at once does so a microtask later.
     void super.then(undefined, () => queueMicrotask(check))
+    this.#awaited = wasAwaited
   }
 
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise

@@ -12,6 +12,7 @@
  */
 import type { AnyEventObject } from 'xstate'
 import type { RecordedEvent } from '../../../eventstore/event.ts'
+import { EventLog } from '../../../eventstore/event-log.ts'
 import type { Entry } from '../../../eventstore/event-store.ts'
 import type { RecordedRef } from '../fold/actor-refs.ts'
 import { AwaitedMail } from './awaited-mail.ts'
@@ -25,7 +26,7 @@ import { withDescendants, type DurableMachine } from '../fold/durable-machine.ts
 import { loadChildren } from './family-loading.ts'
 import { canAllRest } from './family-rest.ts'
 import { saveDue, saveLeaving } from '../snapshots/family-snapshots.ts'
-import { Flights, type Flight } from './flights.ts'
+import { Flights, type Airport, type Flight } from './flights.ts'
 import { bySystemId, ownerOfLeaf } from './kin-search.ts'
 import type { Mail } from '../delivery/mail.ts'
 import type { Offer } from './mailbox.ts'
@@ -54,7 +55,7 @@ type Kept = { readonly mails: readonly KeptMail[]; readonly entries: readonly En
 
 const NOTHING: Kept = { mails: [], entries: [] }
 
-export class Family implements Kin, Kinship {
+export class Family implements Kin, Kinship, Airport {
   readonly root: Cell
   readonly host: FamilyHost
   /** The children; made with the first one. */
@@ -71,7 +72,7 @@ export class Family implements Kin, Kinship {
   readonly #awaited = new AwaitedMail()
   /** What was found on disk when the family was woken. */
   #found: KeptMail[] = []
-  readonly #flights = new Flights()
+  readonly #flights = new Flights(this)
 
   constructor(id: string, machine: DurableMachine, host: FamilyHost) {
     this.host = host
@@ -341,15 +342,16 @@ export class Family implements Kin, Kinship {
     const { mails, entries } = left.length === 0 ? NOTHING : this.#keep(left)
     const batch = batchOf(cascade, { taken, mails: entries })
     const flight = this.#flights.depart(script, mails)
-    this.host.store.appendBatch(batch).then(
-      ({ events }) => this.#written(flight, events),
-      (error: unknown) => this.#break(error),
-    )
+    EventLog.appendFor(this.host.store, batch, flight)
     return flight
   }
 
-  #written(flight: Flight, events: readonly RecordedEvent[]): void {
-    flight.written = true
+  crashed(error: unknown): void {
+    this.#break(error)
+  }
+
+  /** A turn is on disk. */
+  arrived(flight: Flight, events: readonly RecordedEvent[]): void {
     if (this.host.snapshots !== undefined) saveDue(this.host.snapshots, flight.script, events)
     try {
       this.#land()

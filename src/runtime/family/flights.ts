@@ -4,25 +4,44 @@
  * Owns: those turns, and who waits for them.
  * Never: hands out a turn before all that were decided before it.
  */
+import type { AppendHearer } from '../../../eventstore/append-waiters.ts'
+import type { RecordedEvent } from '../../../eventstore/event.ts'
 import type { KeptMail } from '../delivery/outbox.ts'
 import type { Act } from './turn.ts'
 
 /** Hears what became of a turn. */
 export type Waiter = { land(): void; lose(error: unknown): void }
 
-/** A turn on its way to the disk. */
-export class Flight {
+/** Whose turns they are. */
+export interface Airport {
+  arrived(flight: Flight, events: readonly RecordedEvent[]): void
+  crashed(error: unknown): void
+}
+
+/** A turn on its way to the disk; the store tells it when it is there. */
+export class Flight implements AppendHearer {
   readonly script: readonly Act[]
   /** What is to be delivered after that. */
   readonly mails: readonly KeptMail[]
-  written = false
+  isWritten = false
+  readonly #home: Airport
   // Nearly every turn has one who waits for it: the sender.
   #first: Waiter | undefined
   #others: Waiter[] | undefined
 
-  constructor(script: readonly Act[], mails: readonly KeptMail[]) {
+  constructor(home: Airport, script: readonly Act[], mails: readonly KeptMail[]) {
+    this.#home = home
     this.script = script
     this.mails = mails
+  }
+
+  written(events: readonly RecordedEvent[]): void {
+    this.isWritten = true
+    this.#home.arrived(this, events)
+  }
+
+  failed(error: unknown): void {
+    this.#home.crashed(error)
   }
 
   /** In the order of calls. */
@@ -53,9 +72,14 @@ const ROOM = 1024
 const NONE: Flight[] = []
 
 export class Flights {
+  readonly #home: Airport
   // Most families at rest have none, and there may be very many of them.
   #flights: Flight[] = NONE
   #first = 0
+
+  constructor(home: Airport) {
+    this.#home = home
+  }
 
   get isEmpty(): boolean {
     return this.#flights.length === this.#first
@@ -67,7 +91,7 @@ export class Flights {
   }
 
   depart(script: readonly Act[], mails: readonly KeptMail[]): Flight {
-    const flight = new Flight(script, mails)
+    const flight = new Flight(this.#home, script, mails)
     if (this.#flights === NONE) this.#flights = [flight]
     else this.#flights.push(flight)
     return flight
@@ -76,7 +100,7 @@ export class Flights {
   /** Takes out the next turn in order, if it is on disk. */
   arrived(): Flight | undefined {
     const flight = this.#flights[this.#first]
-    if (flight?.written !== true) return undefined
+    if (flight?.isWritten !== true) return undefined
     this.#first += 1
     if (this.#first === this.#flights.length) this.#clear()
     else if (this.#first >= ROOM) {
