@@ -12,7 +12,7 @@ export type Opened<T> =
 /** A value as it is stored under `key`: a checksum over both, then the JSON. */
 export const seal = (key: string, value: unknown): string => sealText(key, JSON.stringify(value))
 
-const sealText = (key: string, text: string): string => checksum(key + text) + text
+const sealText = (key: string, text: string): string => checksum(key, text) + text
 
 /** What `seal` makes of a head, sooner: one is written with each event. */
 export const sealHead = (key: string, { version, position, hash, machine, state }: HeadRecord): string => {
@@ -35,7 +35,7 @@ export const checksumOf = (stored: string): string => stored.slice(0, CRC_LENGTH
 export const unseal = <T>(key: string, stored: string): Opened<T> => {
   const text = stored.slice(CRC_LENGTH)
   const expected = checksumOf(stored)
-  const actual = checksum(key + text)
+  const actual = checksum(key, text)
   if (actual !== expected) {
     return { type: 'damaged', detail: `its checksum is ${actual}, the record says ${expected}` }
   }

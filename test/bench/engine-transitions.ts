@@ -9,10 +9,10 @@ import { createFolder, type CellState } from '../../src/runtime/fold/fold.ts'
 import { alternate, comparison, pick, type Comparison, type Figures } from './alternate.ts'
 import { counterMachine } from './counter-machine.ts'
 
-const ROUNDS = 5
-const ROUND_MS = 700
+const ROUNDS = 15
+const ROUND_MS = 400
 /** Rounds before the first that counts: V8 goes on compiling for some 3,000 sends of one actor. */
-const WARM_UP = 4
+const WARM_UP = 7
 const MANY = 1_000
 const EVENT = { type: 'step', by: 1 } as const
 
