@@ -74,9 +74,14 @@ const atomicBatch = z.strictObject({
 })
 
 const isOptionalString = (value: unknown): boolean => value === undefined || typeof value === 'string'
-const isOptionalTimestamp = (value: unknown): boolean =>
-  value === undefined ||
-  (typeof value === 'string' && TIMESTAMP.test(value) && !Number.isNaN(Date.parse(value)))
+/** Many events share a moment; the last that was sound needs no second look. */
+let soundTimestamp: unknown
+const isOptionalTimestamp = (value: unknown): boolean => {
+  if (value === undefined || value === soundTimestamp) return true
+  if (typeof value !== 'string' || !TIMESTAMP.test(value) || Number.isNaN(Date.parse(value))) return false
+  soundTimestamp = value
+  return true
+}
 
 const isOptionalSchemaVersion = (value: unknown): boolean =>
   value === undefined || (Number.isSafeInteger(value) && Number(value) > 0)

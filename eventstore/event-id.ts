@@ -21,8 +21,10 @@ export const createEventIds = (clock: () => number): (() => string) => {
   let used = 0
   let last = 0
   let counter = 0
-  /** The part of the id that a millisecond shares. */
+  /** The part of the id that a millisecond shares, and the part that 64 values of the counter share. */
   let time = ''
+  let begin = ''
+  let begun = -1
   const random = (digits: number): string => {
     if (used + digits > chance.length) {
       chance = randomBytes((POOLED_IDS * TAIL) / 2).toString('hex')
@@ -39,12 +41,16 @@ export const createEventIds = (clock: () => number): (() => string) => {
       counter = Number.parseInt(random(START), 16) & START_MASK
       const digits = Math.floor(now).toString(16).padStart(12, '0')
       time = `${digits.slice(0, 8)}-${digits.slice(8)}-`
+      begun = -1
     } else {
       counter += 1
     }
-    const high = 0x7000 | (counter >>> 20)
-    const low = 0x8000 | ((counter >>> 6) & 0x3fff)
-    const rest = hexByte((counter & 0x3f) << 2)
-    return `${time}${high.toString(16)}-${low.toString(16)}-${rest}${random(TAIL)}`
+    if (counter >>> 6 !== begun) {
+      begun = counter >>> 6
+      const high = 0x7000 | (counter >>> 20)
+      const low = 0x8000 | (begun & 0x3fff)
+      begin = `${time}${high.toString(16)}-${low.toString(16)}-`
+    }
+    return begin + hexByte((counter & 0x3f) << 2) + random(TAIL)
   }
 }

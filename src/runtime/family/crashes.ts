@@ -19,11 +19,11 @@ export function crashEntry(
   { snapshot, version, link }: CellState,
 ): Entry | undefined {
   if (link !== undefined || before === undefined) return undefined
-  const key = `${CRASHED}${id}`
   if (snapshot.status === 'error') {
-    return { key, value: { stream_id: id, version, reason: textOf(snapshot.error) } satisfies Crash }
+    const value: Crash = { stream_id: id, version, reason: textOf(snapshot.error) }
+    return { key: CRASHED + id, value }
   }
-  return before.snapshot.status === 'error' ? { key, value: undefined } : undefined
+  return before.snapshot.status === 'error' ? { key: CRASHED + id, value: undefined } : undefined
 }
 
 /** Whether an entry is one of these: what an actor is, and not what it owes. */

@@ -72,25 +72,32 @@ function isoOf(time: number): string {
   return lastText
 }
 
+/** One step as its event. */
+function recordOf(
+  { canonical, eventId, causationId, source, state }: TurnStep,
+  { correlationId, machine }: Member,
+  timestamp: string,
+): NewEvent {
+  const event: Draft = {
+    event_id: eventId,
+    event_type: canonical.event.type,
+    payload: payloadOf(canonical.event),
+    timestamp,
+    source_agent: source,
+    correlation_id: correlationId,
+    causation_id: causationId,
+    machine: machine.label,
+    state: (state.snapshot.value ?? null) as NonNullable<NewEvent['state']>,
+  }
+  if (canonical.normalized.length > 0) event.normalized = canonical.normalized
+  return event
+}
+
 /** What one actor's part of a turn leaves on disk: its events; and what it owes after it, added to `entries`. */
 export function recordsOf({ cell, before, steps }: Part, time: number, entries: Entry[]): StreamAppend {
   const timestamp = isoOf(time)
-  const { id, correlationId, machine } = cell
-  const events = steps.map(({ canonical, eventId, causationId, source, state }): NewEvent => {
-    const event: Draft = {
-      event_id: eventId,
-      event_type: canonical.event.type,
-      payload: payloadOf(canonical.event),
-      timestamp,
-      source_agent: source,
-      correlation_id: correlationId,
-      causation_id: causationId,
-      machine: machine.label,
-      state: (state.snapshot.value ?? null) as NonNullable<NewEvent['state']>,
-    }
-    if (canonical.normalized.length > 0) event.normalized = canonical.normalized
-    return event
-  })
+  const { id, machine } = cell
+  const events = steps.map((step) => recordOf(step, cell, timestamp))
   const after = steps.at(-1)?.state
   if (before === undefined && machine.isIndexed) entries.push(actorEntry(machine.name, id))
   const crash = after && crashEntry(id, before, after)

@@ -1,7 +1,7 @@
 /** Brings an event into the form it has on disk before a machine sees it, so that live sees what replay will see. */
 import { inspect } from 'node:util'
 import type { AnyEventObject } from 'xstate'
-import { copyAsJson } from '../../../eventstore/payload.ts'
+import { copyAsJson, copyIfPlain, NOT_PLAIN } from '../../../eventstore/payload.ts'
 import { withAddresses } from './actor-refs.ts'
 import { RuntimeError } from '../runtime-error.ts'
 
@@ -46,7 +46,7 @@ function isPlainText(value: string): boolean {
  */
 export function canonicalExternal(event: AnyEventObject): CanonicalEvent {
   assertEvent(event)
-  const reserved = isReserved(event.type) ? event.type : Object.keys(event).find(isReserved)
+  const reserved = isReserved(event.type) ? event.type : reservedFieldOf(event)
   if (reserved !== undefined) {
     throw new RuntimeError('EVENT_RESERVED', {
       happened: `The event "${event.type}" uses the reserved name "${reserved}".`,
@@ -64,8 +64,15 @@ function isReserved(name: string): boolean {
   return name.startsWith('xstate.')
 }
 
+function reservedFieldOf(event: AnyEventObject): string | undefined {
+  for (const name in event) if (isReserved(name) && Object.hasOwn(event, name)) return name
+  return undefined
+}
+
 /** Nearly no event has references in it; only one that cannot be copied is searched for them. */
 function copyStrictly(event: AnyEventObject): unknown {
+  const plain = copyIfPlain(event)
+  if (plain !== NOT_PLAIN) return plain
   try {
     return copyAsJson(event, STRICTLY).value
   } catch (error) {
