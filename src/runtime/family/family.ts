@@ -26,7 +26,7 @@ import { withDescendants, type DurableMachine } from '../fold/durable-machine.ts
 import { loadChildren } from './family-loading.ts'
 import { canAllRest } from './family-rest.ts'
 import { saveDue, saveLeaving } from '../snapshots/family-snapshots.ts'
-import { Flights, type Airport, type Flight } from './flights.ts'
+import { Flights, type Flight, type FlightHost } from './flights.ts'
 import { bySystemId, ownerOfLeaf } from './kin-search.ts'
 import type { Mail } from '../delivery/mail.ts'
 import type { Offer } from './mailbox.ts'
@@ -55,7 +55,7 @@ type Kept = { readonly mails: readonly KeptMail[]; readonly entries: readonly En
 
 const NOTHING: Kept = { mails: [], entries: [] }
 
-export class Family implements Kin, Kinship, Airport {
+export class Family implements Kin, Kinship, FlightHost {
   readonly root: Cell
   readonly host: FamilyHost
   /** The children; made with the first one. */
@@ -346,12 +346,12 @@ export class Family implements Kin, Kinship, Airport {
     return flight
   }
 
-  crashed(error: unknown): void {
+  onFailed(error: unknown): void {
     this.#break(error)
   }
 
   /** A turn is on disk. */
-  arrived(flight: Flight, events: readonly RecordedEvent[]): void {
+  onWritten(flight: Flight, events: readonly RecordedEvent[]): void {
     if (this.host.snapshots !== undefined) saveDue(this.host.snapshots, flight.script, events)
     try {
       this.#land()

@@ -12,10 +12,10 @@ import type { Act } from './turn.ts'
 /** Hears what became of a turn. */
 export type Waiter = { land(): void; lose(error: unknown): void }
 
-/** Whose turns they are. */
-export interface Airport {
-  arrived(flight: Flight, events: readonly RecordedEvent[]): void
-  crashed(error: unknown): void
+/** Whose turns they are: hears what the store tells of each. */
+export interface FlightHost {
+  onWritten(flight: Flight, events: readonly RecordedEvent[]): void
+  onFailed(error: unknown): void
 }
 
 /** A turn on its way to the disk; the store tells it when it is there. */
@@ -24,24 +24,24 @@ export class Flight implements AppendHearer {
   /** What is to be delivered after that. */
   readonly mails: readonly KeptMail[]
   isWritten = false
-  readonly #home: Airport
+  readonly #host: FlightHost
   // Nearly every turn has one who waits for it: the sender.
   #first: Waiter | undefined
   #others: Waiter[] | undefined
 
-  constructor(home: Airport, script: readonly Act[], mails: readonly KeptMail[]) {
-    this.#home = home
+  constructor(host: FlightHost, script: readonly Act[], mails: readonly KeptMail[]) {
+    this.#host = host
     this.script = script
     this.mails = mails
   }
 
   written(events: readonly RecordedEvent[]): void {
     this.isWritten = true
-    this.#home.arrived(this, events)
+    this.#host.onWritten(this, events)
   }
 
   failed(error: unknown): void {
-    this.#home.crashed(error)
+    this.#host.onFailed(error)
   }
 
   /** In the order of calls. */
@@ -72,13 +72,13 @@ const ROOM = 1024
 const NONE: Flight[] = []
 
 export class Flights {
-  readonly #home: Airport
+  readonly #host: FlightHost
   // Most families at rest have none, and there may be very many of them.
   #flights: Flight[] = NONE
   #first = 0
 
-  constructor(home: Airport) {
-    this.#home = home
+  constructor(host: FlightHost) {
+    this.#host = host
   }
 
   get isEmpty(): boolean {
@@ -91,7 +91,7 @@ export class Flights {
   }
 
   depart(script: readonly Act[], mails: readonly KeptMail[]): Flight {
-    const flight = new Flight(this.#home, script, mails)
+    const flight = new Flight(this.#host, script, mails)
     if (this.#flights === NONE) this.#flights = [flight]
     else this.#flights.push(flight)
     return flight
