@@ -5,7 +5,9 @@ import { isBefore } from './file-check.ts'
 import { batchesBetween, eventKey, positionOfKey, turnOfKey, wholeLog } from './keys.ts'
 import { decodeRecord } from './record.ts'
 import { unseal, type BatchRecord } from './sealed.ts'
+import { guessHeads, recoverHeads } from './recover-heads.ts'
 import type { KeyValue, Storage } from './storage.ts'
+import type { LateHeads } from './stream-heads.ts'
 import { verifyLog } from './verify.ts'
 
 export type OpenCheck = {
@@ -15,18 +17,25 @@ export type OpenCheck = {
   readonly dropped: readonly string[]
 }
 
+/** Where a log ends, and the heads that are not stored yet. */
+export type LogStart = { readonly end: BatchEnd; readonly late: LateHeads }
+
 /**
- * Where the log ends.
+ * Where the log ends, its end read.
  * @throws {EventStoreError} `ES_CORRUPT`, about the first of what is wrong.
  */
-export const checkAtOpen = async (storage: Storage, check: OpenCheck): Promise<BatchEnd> => {
+export const checkAtOpen = async (storage: Storage, check: OpenCheck): Promise<LogStart> => {
   const { end, problem } = await checkEnd(storage, check.reached)
-  if (problem === undefined && check.dropped.length === 0) return end
+  if (problem === undefined && check.dropped.length === 0) {
+    return { end, late: await recoverHeads(storage, end.position) }
+  }
+  const { heads } = await guessHeads(storage, end.position)
   const { problems } = await verifyLog(storage, {
     until: Math.max(end.position, check.reached?.position ?? 0),
+    late: heads,
   })
   const [first = problem] = problems
-  if (first === undefined) return end
+  if (first === undefined) return { end, late: await recoverHeads(storage, end.position) }
   throw corruptError(first, Math.max(0, problems.length - 1))
 }
 

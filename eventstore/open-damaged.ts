@@ -11,9 +11,13 @@ import { readOnlyError, type Quarantined } from './damage-guard.ts'
 import { EventLog } from './event-log.ts'
 import type { EventStore } from './event-store.ts'
 import { copyIntactKeys } from './intact-keys.ts'
+import { FORMAT_KEY } from './keys.ts'
 import { findEnd } from './open-check.ts'
 import type { OpenFolderOptions } from './folder-options.ts'
-import { databasePath } from './store-folder.ts'
+import { guessHeads } from './recover-heads.ts'
+import { seal } from './sealed.ts'
+import { databasePath, readMarker } from './store-folder.ts'
+import { storeHeads } from './stream-heads.ts'
 import { verifyLog } from './verify.ts'
 
 const quarantineRecord = z.object({
@@ -41,6 +45,7 @@ export const openReadOnlyCopy = async (options: OpenFolderOptions, cause: unknow
     ...options.log,
     storage,
     end,
+    late: await guessHeads(storage, end.position),
     refuseAppends: readOnlyError(cause),
     close: async () => {
       await storage.close()
@@ -62,6 +67,12 @@ export const rebuildDamaged = async (options: OpenFolderOptions): Promise<void> 
   try {
     await copyIntactKeys(databasePath(path), storage)
     const { end } = await findEnd(storage)
+    const { heads } = await guessHeads(storage, end.position)
+    const batch = storage.batch()
+    storeHeads(batch, { upTo: end.position, heads })
+    const format = storage.getSync(FORMAT_KEY) === undefined ? await readMarker(path) : undefined
+    if (format !== undefined) batch.put(FORMAT_KEY, seal(FORMAT_KEY, format))
+    await batch.write({ sync: true })
     const { problems } = await verifyLog(storage, { until: end.position })
     streams = damagedStreams(problems)
   } finally {

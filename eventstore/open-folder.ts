@@ -23,6 +23,7 @@ import {
   writeMarker,
   type FolderState,
 } from './store-folder.ts'
+import { storeHeads, type LateHeads } from './stream-heads.ts'
 
 /** Things to be closed again, the last opened first. */
 class Opened {
@@ -68,19 +69,20 @@ const openSound = async (options: OpenFolderOptions): Promise<EventStore> => {
   opened.add(() => storage.close())
   try {
     const now = (): string => new Date(log.clock()).toISOString()
-    await settleFolder(storage, { path, folder, now })
+    const format = await settleFolder(storage, { path, folder, now })
     // Removed before the database is closed: whoever opens it next writes its own.
     await writeStoreOwner(path, { startedAt: now(), uncleanEnds }).catch(ignoreOutOfSpace)
     opened.add(() => removeStoreOwner(path))
-    const end = await checkAtOpen(storage, { reached, dropped: await readDroppedBytes(path) })
+    const start = await checkAtOpen(storage, { reached, dropped: await readDroppedBytes(path) })
+    if (!short) await upgradeFormat(storage, { path, format, late: start.late })
     const highWater = await HighWater.open(path)
     opened.add(() => highWater.close())
     const ballast = new Ballast(path, 0)
     opened.add(() => ballast.close())
     return new EventLog({
       ...log,
+      ...start,
       storage,
-      end,
       quarantined: await readQuarantine(path),
       ...(short ? { refuseAppends: diskFullError(path) } : {}),
       onWritten: ({ end: synced, durability, size }) => {
@@ -146,10 +148,29 @@ const ignoreOutOfSpace = (error: unknown): void => {
 type Settling = { readonly path: string; readonly folder: FolderState; readonly now: () => string }
 
 /** Completes what a creation leaves behind: the format record in the database, then the marker beside it. */
-const settleFolder = async (storage: FolderStorage, { path, folder, now }: Settling): Promise<void> => {
+const settleFolder = async (
+  storage: FolderStorage,
+  { path, folder, now }: Settling,
+): Promise<FormatRecord> => {
   const format = (await readFormat(storage)) ?? (await makeFormat(storage, { path, folder, now }))
-  if (folder.type === 'store' && folder.marker !== undefined) return
-  await writeMarker(path, { format: format.format, id: format.id, created_at: format.created_at })
+  if (folder.type !== 'store' || folder.marker?.format !== format.format) await markFolder(path, format)
+  return format
+}
+
+const markFolder = async (path: string, { format, id, created_at }: FormatRecord): Promise<void> =>
+  writeMarker(path, { format, id, created_at })
+
+type Upgrade = { readonly path: string; readonly format: FormatRecord; readonly late: LateHeads }
+
+/** From here on heads are late, so a version that knows no mark must refuse the store: it would miss events. */
+const upgradeFormat = async (storage: FolderStorage, { path, format, late }: Upgrade): Promise<void> => {
+  if (format.format === FORMAT) return
+  const upgraded: FormatRecord = { ...format, format: FORMAT }
+  const batch = storage.batch()
+  batch.put(FORMAT_KEY, seal(FORMAT_KEY, upgraded))
+  storeHeads(batch, late)
+  await batch.write({ sync: true })
+  await markFolder(path, upgraded)
 }
 
 const readFormat = async (storage: FolderStorage): Promise<FormatRecord | undefined> => {
@@ -163,8 +184,12 @@ const readFormat = async (storage: FolderStorage): Promise<FormatRecord | undefi
   return format.value
 }
 
-/** A database without a format record is new, or its creation was cut off, or it is not ours. */
-const makeFormat = async (storage: FolderStorage, { path, now }: Settling): Promise<FormatRecord> => {
+/** A database without a format record is new, or its creation was cut off, or it is damaged, or it is not ours. */
+const makeFormat = async (storage: FolderStorage, { path, folder, now }: Settling): Promise<FormatRecord> => {
+  if (folder.type === 'store' && folder.marker !== undefined) {
+    const detail = `the store was created at ${folder.marker.created_at}, but its database has no format record: a table or the MANIFEST that names it has lost it`
+    throw corruptError(damage('file', detail, {}))
+  }
   if (!(await storage.isEmpty())) {
     throw new EventStoreError('ES_NOT_A_STORE', {
       happened: `The database in ${databasePath(path)} was not made by this package, or lost its format record`,

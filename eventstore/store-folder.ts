@@ -11,7 +11,7 @@ import { z } from 'zod'
 import { EventStoreError } from './errors.ts'
 
 /** The format that this version writes; it reads this one and all before. */
-export const FORMAT = 1
+export const FORMAT = 2
 
 const markerRecord = z.object({ format: z.int().positive(), id: z.string(), created_at: z.string() })
 
@@ -67,7 +67,8 @@ const syncFolder = async (path: string): Promise<void> => {
   }
 }
 
-const readMarker = async (path: string): Promise<StoreMarker | undefined> => {
+/** @throws {EventStoreError} `ES_FORMAT`, `ES_NOT_A_STORE`. */
+export const readMarker = async (path: string): Promise<StoreMarker | undefined> => {
   const text = await readFile(markerPath(path), 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
   const marker = markerRecord.safeParse(parseJson(text))

@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto'
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Level } from 'level'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EventLog } from '../../eventstore/event-log.ts'
 import { FIRST_BATCH } from '../../eventstore/batch-auditor.ts'
 import type { DamagePolicy } from '../../eventstore/damage-guard.ts'
 import { openLevelEventStore, type EventStore, type RecordedEvent } from '../../eventstore/index.ts'
-import { eventKey } from '../../eventstore/keys.ts'
+import { eventKey, FORMAT_KEY } from '../../eventstore/keys.ts'
 import { MemoryStorage } from '../../eventstore/memory-storage.ts'
 
 const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
@@ -151,5 +152,24 @@ describe('a store whose files are damaged', () => {
     expect(await seen).toBe(92)
     await again.close()
     expect((await readdir(copy)).some((name) => name.startsWith('db-damaged-'))).toBe(true)
+  })
+
+  test('that lost what says of which format it is was damaged, and is rebuilt with it', async () => {
+    const lost = join(folder, 'formatless')
+    const store = await openLevelEventStore({ path: lost })
+    const written = await fill(store)
+    await store.close()
+    const database = new Level(join(lost, 'db'))
+    await database.del(FORMAT_KEY)
+    await database.close()
+    await expect(openLevelEventStore({ path: lost })).rejects.toMatchObject({
+      code: 'ES_CORRUPT',
+      kind: 'file',
+      message: expect.stringContaining('its database has no format record') as string,
+    })
+    await (await openLevelEventStore({ path: lost, onDamage: 'quarantine' })).close()
+    const again = await openLevelEventStore({ path: lost })
+    expect(await collect(again.readAll())).toEqual(written)
+    await again.close()
   })
 })

@@ -21,7 +21,7 @@ const ROUNDS = Number(process.env['DAMAGE_ROUNDS'] ?? 10)
 const SEED = Number(process.env['DAMAGE_SEED'] ?? 1)
 
 let folder = ''
-const sound = { log: '', tables: '' }
+const sound = { log: '', tables: '', killed: '' }
 let events: RecordedEvent[] = []
 let entries: Entry[] = []
 
@@ -65,11 +65,18 @@ const fill = async (store: EventStore): Promise<void> => {
   }
 }
 
+/** A store that comes to the same events each time. */
+const openEmpty = async (path: string): Promise<EventStore> => {
+  let id = 0
+  return openLevelEventStore({ path, newId: () => `evt-${(id += 1)}`, clock: () => 0 })
+}
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'event-store-damage-'))
   sound.log = join(folder, 'log')
   sound.tables = join(folder, 'tables')
-  const store = await openLevelEventStore({ path: sound.log })
+  sound.killed = join(folder, 'killed')
+  const store = await openEmpty(sound.log)
   await fill(store)
   events = await collect(store.readAll())
   entries = await collect(store.entries(''))
@@ -77,7 +84,18 @@ beforeAll(async () => {
   await cp(sound.log, sound.tables, { recursive: true })
   // Opening turns the write-ahead log into a table.
   await (await openLevelEventStore({ path: sound.tables })).close()
+  await leaveKilled(sound.killed)
 })
+
+/** The same events in a table, their heads nowhere yet. */
+const leaveKilled = async (path: string): Promise<void> => {
+  const live = await openEmpty(`${path}-live`)
+  await fill(live)
+  await live.compact?.()
+  await cp(`${path}-live`, path, { recursive: true })
+  await rm(join(path, 'owner.json'))
+  await live.close()
+}
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
@@ -199,6 +217,18 @@ describe('damage is found and nothing wrong is served', () => {
     { name: 'a stretch of a table zeroed', source: () => sound.tables, file: /\.ldb$/, damage: zero },
     { name: 'a table cut off', source: () => sound.tables, file: /\.ldb$/, damage: cut },
     {
+      name: 'a bit flipped in a table of a store that was killed',
+      source: () => sound.killed,
+      file: /\.ldb$/,
+      damage: flip,
+    },
+    {
+      name: 'a stretch zeroed of a table of a store that was killed',
+      source: () => sound.killed,
+      file: /\.ldb$/,
+      damage: zero,
+    },
+    {
       name: 'a bit flipped in MANIFEST or CURRENT',
       source: () => sound.log,
       file: /^(MANIFEST|CURRENT)/,
@@ -213,6 +243,12 @@ describe('damage is found and nothing wrong is served', () => {
     {
       name: 'MANIFEST or CURRENT cut off',
       source: () => sound.log,
+      file: /^(MANIFEST|CURRENT)/,
+      damage: cut,
+    },
+    {
+      name: 'MANIFEST or CURRENT of a store that was killed cut off',
+      source: () => sound.killed,
       file: /^(MANIFEST|CURRENT)/,
       damage: cut,
     },
