@@ -7,7 +7,7 @@ import { corruptError, damage, type Damage } from './damage.ts'
 import type { RecordedEvent } from './event.ts'
 import type { RecordedStub } from './event-store.ts'
 import { FORMAT_KEY, headKey, HEADS_KEY } from './keys.ts'
-import { headAfter } from './plan.ts'
+import { headAfter, type RecordPlace } from './plan.ts'
 import { scanLog, type LogPage } from './scan-log.ts'
 import { unseal, type FormatRecord, type HeadRecord, type HeadsMark, type Opened } from './sealed.ts'
 import type { Storage, StorageView } from './storage.ts'
@@ -63,37 +63,40 @@ type Stretch = {
   readonly onDamage: (problem: Damage) => void
 }
 
-/** The heads of streams that have events in a stretch of the log, where they are later than those stored. */
+/** What the events of a stream in a stretch of the log say of its head. */
+type Tail = { readonly first: RecordPlace; readonly head: HeadRecord }
+
+/** A head as it is stored, under its key. */
+type StoredHead = readonly [stream_id: string, key: string, stored: string | undefined]
+
+/** The heads of streams that have events in a stretch of the log. */
 const collectHeads = async (
   storage: StorageView,
   { after, last, onDamage }: Stretch,
 ): Promise<Map<string, HeadRecord>> => {
-  const heads = new Map<string, HeadRecord>()
-  /** Nothing can go on from a head that is not whole. */
-  const damaged = new Set<string>()
+  const tails = new Map<string, Tail>()
+  const lookups: Promise<readonly StoredHead[]>[] = []
   for await (const page of scanLog(storage, { after, until: last })) {
     for (const problem of page.damages) onDamage(problem)
-    const records = recordsOf(page)
-    const named = new Set(records.map(({ stream_id }) => stream_id))
-    const stored = await storedHeads(
-      storage,
-      Array.from(named).filter((stream_id) => !heads.has(stream_id)),
-    )
-    for (const [stream_id, head] of stored) {
-      if (head.type !== 'damaged') continue
-      damaged.add(stream_id)
-      onDamage(damage('head', `the head of the stream: ${head.detail}`, { stream_id }))
+    const named: string[] = []
+    for (const record of recordsOf(page)) {
+      const before = tails.get(record.stream_id)
+      if (before === undefined) named.push(record.stream_id)
+      tails.set(record.stream_id, {
+        first: before?.first ?? record,
+        head: headAfter(before?.head, 'stub' in record ? withoutState(record) : record, record.hash),
+      })
     }
-    for (const record of records) {
-      const { stream_id, version } = record
-      if (damaged.has(stream_id)) continue
-      const head = heads.get(stream_id) ?? valueOf(stored.get(stream_id))
-      const known = head?.version ?? 0
-      // Stored with a batch whose mark is not there.
-      if (version <= known) continue
-      if (version > known + 1) onDamage(gapAfter(known, record))
-      heads.set(stream_id, headOf(record, head))
-    }
+    // Not waited for: each head may be in another block of another table, and the next page is read meanwhile.
+    const lookup = storedHeads(storage, named)
+    lookup.catch(() => {})
+    lookups.push(lookup)
+  }
+  const heads = new Map<string, HeadRecord>()
+  for (const [stream_id, key, stored] of (await Promise.all(lookups)).flat()) {
+    const tail = tails.get(stream_id)
+    const head = tail === undefined ? undefined : goOn(tail, { key, stored, onDamage })
+    if (head !== undefined) heads.set(stream_id, head)
   }
   return heads
 }
@@ -101,29 +104,41 @@ const collectHeads = async (
 const storedHeads = async (
   storage: StorageView,
   stream_ids: readonly string[],
-): Promise<Map<string, Opened<HeadRecord>>> => {
-  const heads = new Map<string, Opened<HeadRecord>>()
+): Promise<readonly StoredHead[]> => {
   const keys = stream_ids.map(headKey)
-  for (const [index, stored] of (await storage.getMany(keys)).entries()) {
-    if (stored === undefined) continue
-    heads.set(stream_ids[index] ?? '', unseal<HeadRecord>(keys[index] ?? '', stored))
-  }
-  return heads
+  const stored = await storage.getMany(keys)
+  return stream_ids.map((stream_id, index) => [stream_id, keys[index] ?? '', stored[index]])
 }
 
-const valueOf = (head: Opened<HeadRecord> | undefined): HeadRecord | undefined =>
-  head?.type === 'value' ? head.value : undefined
+type Stored = {
+  readonly key: string
+  readonly stored: string | undefined
+  readonly onDamage: Stretch['onDamage']
+}
+
+/** The head of a stream whose last events are known; undefined if the stored one is not to be gone on from. */
+const goOn = ({ first, head }: Tail, { key, stored, onDamage }: Stored): HeadRecord | undefined => {
+  const before = stored === undefined ? NO_HEAD : unseal<HeadRecord>(key, stored)
+  if (before.type === 'damaged') {
+    onDamage(damage('head', `the head of the stream: ${before.detail}`, { stream_id: first.stream_id }))
+    return undefined
+  }
+  const known = before.value?.version ?? 0
+  if (first.version > known + 1) {
+    const detail = `the stored head says version ${known}, but the next event after the mark is version ${first.version}`
+    onDamage(damage('head', detail, first))
+  }
+  return headAfter(before.value, head, head.hash)
+}
+
+const NO_HEAD: Opened<undefined> = { type: 'value', value: undefined }
 
 const recordsOf = ({ events, stubs }: LogPage): readonly (RecordedEvent | RecordedStub)[] =>
   stubs.length === 0 ? events : [...events, ...stubs].sort((a, b) => a.position - b.position)
 
-const headOf = (record: RecordedEvent | RecordedStub, before: HeadRecord | undefined): HeadRecord => {
-  const { version, position, hash } = record
-  const { machine, state } = 'stub' in record ? { machine: '', state: null } : record
-  return headAfter(before, { version, position, machine, state }, hash)
-}
-
-const gapAfter = (known: number, record: RecordedEvent | RecordedStub): Damage => {
-  const detail = `the stored head says version ${known}, but the next event after the mark is version ${record.version}`
-  return damage('head', detail, record)
-}
+const withoutState = ({ version, position }: RecordedStub) => ({
+  version,
+  position,
+  machine: '',
+  state: null,
+})

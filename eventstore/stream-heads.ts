@@ -8,7 +8,8 @@
  * close; never changes anything else.
  *
  * I1  A late head is of an event after the mark: a crash loses nothing that is not found again.
- * I2  Fewer than `CHECKPOINT_EVENTS` events are after the mark once a batch is on disk.
+ * I2  Once a batch is on disk, fewer than `CHECKPOINT_EVENTS` events are after the mark, and fewer than
+ *     `CHECKPOINT_HEADS` heads are late but for those of the last batch.
  * I3  The head that is given is of the last event that the storage has: while a batch is under way, its heads count
  *     from the moment at which the storage has its events, whether or not the writer was told.
  */
@@ -17,8 +18,10 @@ import { compareKeys, headKey, HEADS_KEY, headsRange, nameOfKey, streamKey } fro
 import { seal, sealHead, unseal, type HeadRecord, type HeadsMark } from './sealed.ts'
 import type { Storage, StorageBatch, StorageView } from './storage.ts'
 
-/** So few that reading them again takes an opening some 20 ms; so many that heads cost next to nothing. */
+/** So many that a head costs little beside the events it stands for, so few that an opening reads them in some 25 ms. */
 const CHECKPOINT_EVENTS = 4096
+/** An opening looks up the stored head of each stream that has a late one; that takes twice as long as an event. */
+const CHECKPOINT_HEADS = 1024
 
 /** Heads that are not stored yet, by stream; those of streams that ended up to `upTo` are. */
 export type LateHeads = { readonly upTo: number; readonly heads: ReadonlyMap<string, HeadRecord> }
@@ -96,7 +99,8 @@ export class StreamHeads {
 
   /** Adds to a batch what is to be stored with it. `landed` says that it was written. */
   addTo(batch: StorageBatch, { heads, position, unrepeatable }: Landing): void {
-    const isDue = unrepeatable || position - this.#upTo >= CHECKPOINT_EVENTS
+    const isDue =
+      unrepeatable || position - this.#upTo >= CHECKPOINT_EVENTS || this.#late.size >= CHECKPOINT_HEADS
     if (isDue) {
       for (const [stream_id, head] of this.#late) if (!heads.has(stream_id)) putHead(batch, stream_id, head)
       for (const [stream_id, head] of heads) putHead(batch, stream_id, head)

@@ -69,6 +69,18 @@ describe('heads are stored', () => {
     expect(markIn(storage)).toEqual({ up_to: 4097 })
   })
 
+  test('with the batch after 1,024 streams have a late one', async () => {
+    const storage = new MemoryStorage()
+    const log = await openLog(storage)
+    await log.appendBatch({
+      appends: Array.from({ length: 1024 }, (_, n) => ({ stream_id: `s-${n}`, events: x(1) })),
+    })
+    expect(markIn(storage)).toBeUndefined()
+    await log.append('s-0', x(1))
+    expect(Object.keys(await storedVersions(storage))).toHaveLength(1024)
+    expect(markIn(storage)).toEqual({ up_to: 1025 })
+  })
+
   test('with the batch that archives a stream: what they say of machine and state is gone from its events', async () => {
     const storage = new MemoryStorage()
     const log = await openLog(storage)
