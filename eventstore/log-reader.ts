@@ -26,7 +26,6 @@ import { scanLog, type LogPage } from './scan-log.ts'
 import { scanSound } from './scan-sound.ts'
 import { unseal, type HeadRecord } from './sealed.ts'
 import type { Storage } from './storage.ts'
-import type { StreamHeads } from './stream-heads.ts'
 import { verifyLog } from './verify.ts'
 
 export type LogReaderOptions = StreamSource & {
@@ -37,13 +36,13 @@ export type LogReaderOptions = StreamSource & {
 
 export class LogReader {
   readonly #storage: Storage
-  readonly #heads: StreamHeads
+  readonly #source: StreamSource
   readonly #guard: DamageGuard
   readonly #position: () => number
 
   constructor({ storage, heads, guard, position }: LogReaderOptions) {
     this.#storage = storage
-    this.#heads = heads
+    this.#source = { storage, heads }
     this.#guard = guard
     this.#position = position
   }
@@ -72,13 +71,13 @@ export class LogReader {
   }
 
   head(stream_id: string): StreamHead | undefined {
-    const head = this.#watch(() => this.#heads.read(stream_id))
+    const head = this.#watch(() => this.#source.heads.read(stream_id))
     return head === undefined ? undefined : publicHead(stream_id, head)
   }
 
   async *heads(prefix: string, signal: AbortSignal | undefined): AsyncGenerator<StreamHead, void, undefined> {
     signal?.throwIfAborted()
-    for await (const page of this.#watched(this.#heads.scan(prefix))) {
+    for await (const page of this.#watched(this.#source.heads.scan(prefix))) {
       for (const [stream_id, head] of page) {
         signal?.throwIfAborted()
         yield publicHead(stream_id, head)
@@ -107,9 +106,9 @@ export class LogReader {
     // Reading on through a storage that is damaged itself is not safe.
     if (files.length > 0) return { ok: false, events: 0, streams: 0, problems: files }
     const snapshot = this.#storage.snapshot()
-    const late = this.#heads.lateIn(snapshot)
     try {
-      const report = await verifyLog(snapshot, { until, signal, late: await late })
+      const late = await this.#source.heads.lateIn(snapshot)
+      const report = await verifyLog(snapshot, { until, signal, late })
       for (const problem of report.problems) this.#guard.reported(problem)
       return report
     } finally {
@@ -137,10 +136,6 @@ export class LogReader {
         throw this.#found(first)
       }
     }
-  }
-
-  get #source(): StreamSource {
-    return { storage: this.#storage, heads: this.#heads }
   }
 
   #found(problem: Damage): EventStoreError {

@@ -21,7 +21,7 @@ export type OpenCheck = {
 export type LogStart = { readonly end: BatchEnd; readonly late: LateHeads }
 
 /**
- * Where the log ends, its end read.
+ * Where the log ends, and the heads of the events since they were stored last, which are read and verified.
  * @throws {EventStoreError} `ES_CORRUPT`, about the first of what is wrong.
  */
 export const checkAtOpen = async (storage: Storage, check: OpenCheck): Promise<LogStart> => {
