@@ -75,8 +75,8 @@ export function projectServices(options: ProjectOptions) {
   })
   const fold = (event: RecordedEvent): void => {
     ledger.fold(event)
-    // Registering a machine is the first thing a new process does.
-    if (event.event_type !== 'machine.registered')
+    // Asked for when this process begins. Registering a machine is the first thing that a new one does.
+    if (!live && event.event_type !== 'machine.registered')
       lastEventAt = Math.max(lastEventAt, Date.parse(event.timestamp))
   }
 
