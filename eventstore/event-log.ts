@@ -42,15 +42,12 @@ import { LogReader } from './log-reader.ts'
 import { captureBatch, planBatch, versionsOf, type LogBatch, type Plan, type PlanContext } from './plan.ts'
 import { readWholeStream } from './read-stream.ts'
 import type { Storage } from './storage.ts'
-import { StreamHeads, type LateHeads } from './stream-heads.ts'
 import { busyError, closedError } from './write-errors.ts'
 
 export type EventLogOptions = {
   readonly storage: Storage
   /** Where the log in the storage ends. */
   readonly end: BatchEnd
-  /** Heads that are not stored yet; default none. */
-  readonly late?: LateHeads
   /** Milliseconds since 1970; default the system's clock. */
   readonly clock?: () => number
   /** A new `event_id`; default a UUIDv7. */
@@ -81,7 +78,6 @@ export class EventLog implements EventStore {
   readonly #storage: Storage
   readonly #writer: GroupCommit
   readonly #tail: LiveTail
-  readonly #streams: StreamHeads
   readonly #heads: HeadCache
   /** What plans are made with; its position is the last handed out, ahead of the disk while a write is under way. */
   readonly #planning: PlanContext & { position: number }
@@ -96,15 +92,12 @@ export class EventLog implements EventStore {
   constructor(options: EventLogOptions) {
     const { end } = options
     this.#storage = options.storage
-    const streams = new StreamHeads(options.storage, options.late ?? { upTo: end.position, heads: new Map() })
-    this.#streams = streams
     const clock = options.clock ?? Date.now
     this.#onWritten = options.onWritten
     this.#refuseAppends = options.refuseAppends
     this.#guard = new DamageGuard(options.onDamage ?? 'fail-stop', options.quarantined ?? [])
     this.#reader = new LogReader({
       storage: options.storage,
-      heads: streams,
       guard: this.#guard,
       position: () => this.position(),
     })
@@ -124,7 +117,6 @@ export class EventLog implements EventStore {
     })
     this.#writer = new GroupCommit({
       storage: options.storage,
-      heads: streams,
       end,
       bound: { events: options.maxPendingEvents ?? MAX_PENDING_EVENTS, size: MAX_PENDING_SIZE },
       onWritten: (group) => this.#written(group),
@@ -206,7 +198,7 @@ export class EventLog implements EventStore {
     const { tombstone, expectedVersion } = options
     this.#assertOpen()
     admitBatch({ appends: [{ stream_id, events: [tombstone], expectedVersion }] })
-    const records = await readWholeStream({ storage: this.#storage, heads: this.#streams }, stream_id)
+    const records = await readWholeStream(this.#storage, stream_id)
     const archived = records.map(({ event }) => event)
     // What was appended while we read makes the expected version wrong, and nothing is written.
     const batch: LogBatch = {
@@ -257,7 +249,6 @@ export class EventLog implements EventStore {
 
   async #close(): Promise<void> {
     await this.#writer.close()
-    if (this.#refuseAppends === undefined) await this.#writer.settle()
     this.#tail.end()
     await this.#closeStorage()
   }

@@ -13,12 +13,11 @@
 import type { BatchEnd } from './batch-auditor.ts'
 import type { RecordedEvent } from './event.ts'
 import type { Durability } from './event-store.ts'
-import { batchKey, eventKey, streamKey } from './keys.ts'
+import { batchKey, eventKey, headKey, streamKey } from './keys.ts'
 import type { Plan, RecordPlace } from './plan.ts'
 import { batchHash } from './record.ts'
-import { sealLink, type BatchNote, type BatchRecord, type HeadRecord } from './sealed.ts'
+import { sealHead, sealLink, type BatchNote, type BatchRecord, type HeadRecord } from './sealed.ts'
 import type { Storage, StorageBatch } from './storage.ts'
-import type { StreamHeads } from './stream-heads.ts'
 import { closedError, notWrittenError, poisonedError, unknownError } from './write-errors.ts'
 
 /** Few enough that a thousand writers fill two groups: one is encoded while the other is written. */
@@ -39,8 +38,6 @@ type Group = {
   readonly hashes: string[]
   readonly heads: Map<string, HeadRecord>
   readonly notes: BatchNote[]
-  /** Whether it makes stubs of events, or takes stubs in. */
-  unrepeatable: boolean
   readonly waiters: PlanWaiter[]
   size: number
   sync: boolean
@@ -61,7 +58,6 @@ export type WrittenGroup = {
 
 export type GroupCommitOptions = {
   readonly storage: Storage
-  readonly heads: StreamHeads
   /** Where the last batch on disk ends. */
   readonly end: BatchEnd
   /** More than this waiting to be written is full: events, and characters of what they take. */
@@ -72,7 +68,6 @@ export type GroupCommitOptions = {
 
 export class GroupCommit {
   readonly #storage: Storage
-  readonly #heads: StreamHeads
   readonly #onWritten: GroupCommitOptions['onWritten']
   readonly #queue: Group[] = []
   #end: BatchEnd
@@ -87,7 +82,6 @@ export class GroupCommit {
 
   constructor(options: GroupCommitOptions) {
     this.#storage = options.storage
-    this.#heads = options.heads
     this.#end = options.end
     this.#bound = options.bound
     this.#onWritten = options.onWritten
@@ -129,11 +123,6 @@ export class GroupCommit {
     await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
-  /** After `close`: leaves nothing for the next opening to look for. Not after a write that failed. */
-  async settle(): Promise<void> {
-    if (this.#state.type !== 'poisoned') await this.#heads.close(this.#end.position)
-  }
-
   #groupFor(plan: Plan): Group {
     const last = this.#queue.at(-1)
     const fits =
@@ -147,7 +136,6 @@ export class GroupCommit {
       hashes: [],
       heads: new Map(),
       notes: [],
-      unrepeatable: false,
       waiters: [],
       size: 0,
       sync: false,
@@ -172,7 +160,6 @@ export class GroupCommit {
       if (note !== undefined) group.notes.push(note)
     }
     for (const note of plan.notes) group.notes.push(note)
-    if (plan.notes.length > 0) group.unrepeatable = true
     // A head that only answered whether a version holds is on disk or in a group already.
     if (records.length > 0) {
       for (const [stream_id, head] of plan.heads) if (head !== undefined) group.heads.set(stream_id, head)
@@ -237,6 +224,10 @@ export class GroupCommit {
     const { batch, hashes, notes } = group
     // Appends that only asked whether a version holds.
     if (hashes.length === 0 && notes.length === 0) return
+    for (const [stream_id, head] of group.heads) {
+      const key = headKey(stream_id)
+      batch.put(key, sealHead(key, head))
+    }
     const { position, turn, hash } = this.#end
     const noted = notes.length === 0 ? undefined : notes
     const end: BatchEnd = {
@@ -251,9 +242,7 @@ export class GroupCommit {
       hash: end.hash,
     }
     batch.put(key, sealLink(key, link))
-    this.#heads.addTo(batch, { heads: group.heads, position: end.position, unrepeatable: group.unrepeatable })
     await batch.write({ sync: group.sync })
-    this.#heads.landed()
     this.#end = end
   }
 

@@ -29,8 +29,6 @@ const COMMAND = 'c'
 const BATCH = 'b'
 
 export const FORMAT_KEY = 'mformat'
-/** Up to where the heads in the storage are complete. */
-export const HEADS_KEY = 'mheads'
 
 export const eventKey = (position: number): string => EVENT + fixed(position, POSITION_WIDTH)
 /** `turn` counts the batches that wrote no events, since the last that did. */
@@ -94,23 +92,6 @@ const afterPrefix = (prefix: string): string => {
 const SNAPSHOT = 'p'
 export const snapshotKey = (stream_id: string, version: number): string =>
   SNAPSHOT + stream_id + SEPARATOR + fixed(version, VERSION_WIDTH)
-
-/** The order of keys: that of their UTF-8 bytes, which is that of their code points. */
-export const compareKeys = (left: string, right: string): number => {
-  const length = Math.min(left.length, right.length)
-  for (let index = 0; index < length; index += 1) {
-    const a = left.charCodeAt(index)
-    const b = right.charCodeAt(index)
-    if (a !== b) return byCodePoint(a) - byCodePoint(b)
-  }
-  return left.length - right.length
-}
-
-/** UTF-16 puts surrogates, which stand for the highest code points, before U+E000. */
-const byCodePoint = (unit: number): number => {
-  if (unit < BEFORE_SURROGATES + 1) return unit
-  return unit >= AFTER_SURROGATES ? unit - 0x800 : unit + 0x2000
-}
 
 /** Every key that begins with a text. */
 export const rangeOfPrefix = (prefix: string): KeyRange => ({ gte: prefix, lt: afterPrefix(prefix) })

@@ -19,16 +19,17 @@ import type {
   StreamHead,
   VerifyReport,
 } from './event-store.ts'
-import { entriesRange, entryKey, nameOfKey } from './keys.ts'
+import { entriesRange, entryKey, headsRange, nameOfKey } from './keys.ts'
 import { itemsOf } from './paged.ts'
-import { loadHead, publicHead, readStreamPages, type StreamSource } from './read-stream.ts'
+import { loadHead, openHead, publicHead, readHead, readStreamPages } from './read-stream.ts'
 import { scanLog, type LogPage } from './scan-log.ts'
 import { scanSound } from './scan-sound.ts'
 import { unseal, type HeadRecord } from './sealed.ts'
 import type { Storage } from './storage.ts'
 import { verifyLog } from './verify.ts'
 
-export type LogReaderOptions = StreamSource & {
+export type LogReaderOptions = {
+  readonly storage: Storage
   readonly guard: DamageGuard
   /** Position of the last event on disk. */
   readonly position: () => number
@@ -36,24 +37,22 @@ export type LogReaderOptions = StreamSource & {
 
 export class LogReader {
   readonly #storage: Storage
-  readonly #source: StreamSource
   readonly #guard: DamageGuard
   readonly #position: () => number
 
-  constructor({ storage, heads, guard, position }: LogReaderOptions) {
+  constructor({ storage, guard, position }: LogReaderOptions) {
     this.#storage = storage
-    this.#source = { storage, heads }
     this.#guard = guard
     this.#position = position
   }
 
   /** The head that an append is decided on. */
   loadHead(stream_id: string): HeadRecord | undefined {
-    return this.#watch(() => loadHead(this.#source, stream_id))
+    return this.#watch(() => loadHead(this.#storage, stream_id))
   }
 
   readStream(stream_id: string, options: ReadStreamOptions): AsyncIterable<RecordedEvent> {
-    const pages = readStreamPages(this.#source, stream_id, options)
+    const pages = readStreamPages(this.#storage, stream_id, options)
     return itemsOf(this.#watched(pages), throwIfAborted(options.signal))
   }
 
@@ -71,15 +70,17 @@ export class LogReader {
   }
 
   head(stream_id: string): StreamHead | undefined {
-    const head = this.#watch(() => this.#source.heads.read(stream_id))
+    const head = this.#watch(() => readHead(this.#storage, stream_id))
     return head === undefined ? undefined : publicHead(stream_id, head)
   }
 
   async *heads(prefix: string, signal: AbortSignal | undefined): AsyncGenerator<StreamHead, void, undefined> {
     signal?.throwIfAborted()
-    for await (const page of this.#watched(this.#source.heads.scan(prefix))) {
-      for (const [stream_id, head] of page) {
+    for await (const page of this.#storage.scan(headsRange(prefix))) {
+      for (const [key, stored] of page) {
         signal?.throwIfAborted()
+        const stream_id = nameOfKey(key)
+        const head = this.#watch(() => openHead(stream_id, stored))
         yield publicHead(stream_id, head)
       }
     }
@@ -107,8 +108,7 @@ export class LogReader {
     if (files.length > 0) return { ok: false, events: 0, streams: 0, problems: files }
     const snapshot = this.#storage.snapshot()
     try {
-      const late = await this.#source.heads.lateIn(snapshot)
-      const report = await verifyLog(snapshot, { until, signal, late })
+      const report = await verifyLog(snapshot, { until, signal })
       for (const problem of report.problems) this.#guard.reported(problem)
       return report
     } finally {

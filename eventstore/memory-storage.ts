@@ -5,13 +5,30 @@
  *
  * I1  Chunks are sorted, never empty but for the only one, and cover disjoint stretches in order.
  */
-import { compareKeys, type KeyRange } from './keys.ts'
+import type { KeyRange } from './keys.ts'
 import type { KeyValue, ScanOptions, Storage, StorageBatch, StorageSnapshot } from './storage.ts'
 
 const MAX_CHUNK = 512
 const PAGE = 1000
 
 type Operation = { readonly key: string; readonly value: string | undefined }
+
+/** The order of two texts by their UTF-8 bytes, which is that of their code points. */
+const compareKeys = (left: string, right: string): number => {
+  const length = Math.min(left.length, right.length)
+  for (let index = 0; index < length; index += 1) {
+    const a = left.charCodeAt(index)
+    const b = right.charCodeAt(index)
+    if (a !== b) return byCodePoint(a) - byCodePoint(b)
+  }
+  return left.length - right.length
+}
+
+/** UTF-16 puts surrogates, which stand for the highest code points, before U+E000. */
+const byCodePoint = (unit: number): number => {
+  if (unit < 0xd800) return unit
+  return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000
+}
 
 /** First index in `length` sorted places at which `isBefore` no longer holds. */
 const search = (length: number, isBefore: (index: number) => boolean): number => {

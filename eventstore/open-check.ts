@@ -5,9 +5,7 @@ import { isBefore } from './file-check.ts'
 import { batchesBetween, eventKey, positionOfKey, turnOfKey, wholeLog } from './keys.ts'
 import { decodeRecord } from './record.ts'
 import { unseal, type BatchRecord } from './sealed.ts'
-import { guessHeads, recoverHeads } from './recover-heads.ts'
 import type { KeyValue, Storage } from './storage.ts'
-import type { LateHeads } from './stream-heads.ts'
 import { verifyLog } from './verify.ts'
 
 export type OpenCheck = {
@@ -17,25 +15,18 @@ export type OpenCheck = {
   readonly dropped: readonly string[]
 }
 
-/** Where a log ends, and the heads that are not stored yet. */
-export type LogStart = { readonly end: BatchEnd; readonly late: LateHeads }
-
 /**
- * Where the log ends, and the heads of the events since they were stored last, which are read and verified.
+ * Where the log ends.
  * @throws {EventStoreError} `ES_CORRUPT`, about the first of what is wrong.
  */
-export const checkAtOpen = async (storage: Storage, check: OpenCheck): Promise<LogStart> => {
+export const checkAtOpen = async (storage: Storage, check: OpenCheck): Promise<BatchEnd> => {
   const { end, problem } = await checkEnd(storage, check.reached)
-  if (problem === undefined && check.dropped.length === 0) {
-    return { end, late: await recoverHeads(storage, end.position) }
-  }
-  const { heads } = await guessHeads(storage, end.position)
+  if (problem === undefined && check.dropped.length === 0) return end
   const { problems } = await verifyLog(storage, {
     until: Math.max(end.position, check.reached?.position ?? 0),
-    late: heads,
   })
   const [first = problem] = problems
-  if (first === undefined) return { end, late: await recoverHeads(storage, end.position) }
+  if (first === undefined) return end
   throw corruptError(first, Math.max(0, problems.length - 1))
 }
 

@@ -14,10 +14,9 @@ import { copyIntactKeys } from './intact-keys.ts'
 import { FORMAT_KEY } from './keys.ts'
 import { findEnd } from './open-check.ts'
 import type { OpenFolderOptions } from './folder-options.ts'
-import { guessHeads } from './recover-heads.ts'
 import { seal } from './sealed.ts'
+import type { Storage } from './storage.ts'
 import { databasePath, readMarker } from './store-folder.ts'
-import { storeHeads } from './stream-heads.ts'
 import { verifyLog } from './verify.ts'
 
 const quarantineRecord = z.object({
@@ -45,7 +44,6 @@ export const openReadOnlyCopy = async (options: OpenFolderOptions, cause: unknow
     ...options.log,
     storage,
     end,
-    late: await guessHeads(storage, end.position),
     refuseAppends: readOnlyError(cause),
     close: async () => {
       await storage.close()
@@ -66,13 +64,8 @@ export const rebuildDamaged = async (options: OpenFolderOptions): Promise<void> 
   let streams: Quarantined[]
   try {
     await copyIntactKeys(databasePath(path), storage)
+    await restoreFormat(storage, path)
     const { end } = await findEnd(storage)
-    const { heads } = await guessHeads(storage, end.position)
-    const batch = storage.batch()
-    storeHeads(batch, { upTo: end.position, heads })
-    const format = storage.getSync(FORMAT_KEY) === undefined ? await readMarker(path) : undefined
-    if (format !== undefined) batch.put(FORMAT_KEY, seal(FORMAT_KEY, format))
-    await batch.write({ sync: true })
     const { problems } = await verifyLog(storage, { until: end.position })
     streams = damagedStreams(problems)
   } finally {
@@ -83,6 +76,15 @@ export const rebuildDamaged = async (options: OpenFolderOptions): Promise<void> 
   await writeFile(quarantineFile(path), `${JSON.stringify({ since, kept, streams }, null, 2)}\n`)
   await rename(databasePath(path), join(path, kept))
   await rename(fresh, databasePath(path))
+}
+
+/** The marker beside the database says the same as the record in it. */
+const restoreFormat = async (storage: Storage, path: string): Promise<void> => {
+  const marker = storage.getSync(FORMAT_KEY) === undefined ? await readMarker(path) : undefined
+  if (marker === undefined) return
+  const batch = storage.batch()
+  batch.put(FORMAT_KEY, seal(FORMAT_KEY, marker))
+  await batch.write({ sync: true })
 }
 
 /** Each damaged stream with the version before its first damage. */

@@ -23,7 +23,6 @@ import {
   writeMarker,
   type FolderState,
 } from './store-folder.ts'
-import { storeHeads, type LateHeads } from './stream-heads.ts'
 
 /** Things to be closed again, the last opened first. */
 class Opened {
@@ -69,20 +68,19 @@ const openSound = async (options: OpenFolderOptions): Promise<EventStore> => {
   opened.add(() => storage.close())
   try {
     const now = (): string => new Date(log.clock()).toISOString()
-    const format = await settleFolder(storage, { path, folder, now })
+    await settleFolder(storage, { path, folder, now })
     // Removed before the database is closed: whoever opens it next writes its own.
     await writeStoreOwner(path, { startedAt: now(), uncleanEnds }).catch(ignoreOutOfSpace)
     opened.add(() => removeStoreOwner(path))
-    const start = await checkAtOpen(storage, { reached, dropped: await readDroppedBytes(path) })
-    if (!short) await upgradeFormat(storage, { path, format, late: start.late })
+    const end = await checkAtOpen(storage, { reached, dropped: await readDroppedBytes(path) })
     const highWater = await HighWater.open(path)
     opened.add(() => highWater.close())
     const ballast = new Ballast(path, 0)
     opened.add(() => ballast.close())
     return new EventLog({
       ...log,
-      ...start,
       storage,
+      end,
       quarantined: await readQuarantine(path),
       ...(short ? { refuseAppends: diskFullError(path) } : {}),
       onWritten: ({ end: synced, durability, size }) => {
@@ -148,29 +146,10 @@ const ignoreOutOfSpace = (error: unknown): void => {
 type Settling = { readonly path: string; readonly folder: FolderState; readonly now: () => string }
 
 /** Completes what a creation leaves behind: the format record in the database, then the marker beside it. */
-const settleFolder = async (
-  storage: FolderStorage,
-  { path, folder, now }: Settling,
-): Promise<FormatRecord> => {
+const settleFolder = async (storage: FolderStorage, { path, folder, now }: Settling): Promise<void> => {
   const format = (await readFormat(storage)) ?? (await makeFormat(storage, { path, folder, now }))
-  if (folder.type !== 'store' || folder.marker?.format !== format.format) await markFolder(path, format)
-  return format
-}
-
-const markFolder = async (path: string, { format, id, created_at }: FormatRecord): Promise<void> =>
-  writeMarker(path, { format, id, created_at })
-
-type Upgrade = { readonly path: string; readonly format: FormatRecord; readonly late: LateHeads }
-
-/** From here on heads are late, so a version that knows no mark must refuse the store: it would miss events. */
-const upgradeFormat = async (storage: FolderStorage, { path, format, late }: Upgrade): Promise<void> => {
-  if (format.format === FORMAT) return
-  const upgraded: FormatRecord = { ...format, format: FORMAT }
-  const batch = storage.batch()
-  batch.put(FORMAT_KEY, seal(FORMAT_KEY, upgraded))
-  storeHeads(batch, late)
-  await batch.write({ sync: true })
-  await markFolder(path, upgraded)
+  if (folder.type === 'store' && folder.marker !== undefined) return
+  await writeMarker(path, { format: format.format, id: format.id, created_at: format.created_at })
 }
 
 const readFormat = async (storage: FolderStorage): Promise<FormatRecord | undefined> => {

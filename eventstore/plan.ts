@@ -217,7 +217,7 @@ const keep = (draft: Draft, value: string): void => {
 }
 
 /** A head as it is after one more event; machine and state stay known through events that name none. */
-export const headAfter = (
+const headAfter = (
   head: HeadRecord | undefined,
   event: Pick<RecordedEvent, 'version' | 'position' | 'machine' | 'state'>,
   hash: string,

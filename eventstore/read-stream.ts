@@ -2,27 +2,37 @@
 import { corruptError, damage } from './damage.ts'
 import type { RecordedEvent } from './event.ts'
 import type { ReadStreamOptions, StreamHead } from './event-store.ts'
-import { eventKey, streamKey, streamOfKey, streamRange } from './keys.ts'
+import { eventKey, headKey, streamKey, streamOfKey, streamRange } from './keys.ts'
 import { checksumFault, continues, GENESIS, parseRecord, type ParsedRecord, type Stub } from './record.ts'
-import type { HeadRecord } from './sealed.ts'
+import { unseal, type HeadRecord } from './sealed.ts'
 import type { Storage } from './storage.ts'
-import type { StreamHeads } from './stream-heads.ts'
 
 const PAGE = 256
 
-/** What streams are read from. */
-export type StreamSource = { readonly storage: Storage; readonly heads: StreamHeads }
+/** @throws {EventStoreError} `ES_CORRUPT` if the head does not verify. */
+export const readHead = (storage: Storage, stream_id: string): HeadRecord | undefined => {
+  const key = headKey(stream_id)
+  const stored = storage.getSync(key)
+  return stored === undefined ? undefined : openHead(stream_id, stored)
+}
+
+/** @throws {EventStoreError} `ES_CORRUPT` if the head does not verify. */
+export const openHead = (stream_id: string, stored: string): HeadRecord => {
+  const head = unseal<HeadRecord>(headKey(stream_id), stored)
+  if (head.type === 'value') return head.value
+  throw corruptError(damage('head', `the head of the stream: ${head.detail}`, { stream_id }))
+}
 
 export const publicHead = (stream_id: string, head: HeadRecord): StreamHead => ({ stream_id, ...head })
 
 /** Pages of one stream's events. */
 export async function* readStreamPages(
-  source: StreamSource,
+  storage: Storage,
   stream_id: string,
   options: ReadStreamOptions,
 ): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
   options.signal?.throwIfAborted()
-  const head = source.heads.read(stream_id)
+  const head = readHead(storage, stream_id)
   const backwards = options.direction === 'backwards'
   const low = Math.max(1, backwards ? (options.toVersion ?? 1) : (options.fromVersion ?? 1))
   const high = Math.min(
@@ -32,10 +42,10 @@ export async function* readStreamPages(
   const pages = backwards ? pagesDown(low, high) : pagesUp(low, high)
   for (const { from, to } of pages) {
     options.signal?.throwIfAborted()
-    const events = await readVersions(source.storage, { stream_id, from, to, head })
+    const events = await readVersions(storage, { stream_id, from, to, head })
     yield backwards ? events.toReversed() : events
   }
-  assertHeadIsLast(source, stream_id, head)
+  assertHeadIsLast(storage, stream_id, head)
 }
 
 type VersionRange = { readonly from: number; readonly to: number }
@@ -97,11 +107,8 @@ const verified = (stored: string | undefined, previous: string | undefined, plac
 }
 
 /** Every record of a stream as it is stored, for its archive. */
-export const readWholeStream = async (
-  { storage, heads }: StreamSource,
-  stream_id: string,
-): Promise<ParsedRecord[]> => {
-  const head = heads.read(stream_id)
+export const readWholeStream = async (storage: Storage, stream_id: string): Promise<ParsedRecord[]> => {
+  const head = readHead(storage, stream_id)
   const records: ParsedRecord[] = []
   for (const { from, to } of pagesUp(1, head?.version ?? 0)) {
     records.push(...(await readRecords(storage, { stream_id, from, to, head })))
@@ -128,19 +135,19 @@ const missingVersion = ({ stream_id, head }: Stretch, version: number): Error =>
   )
 
 /** The head that an append is decided on: it must be the last, or the append would overwrite an event. */
-export const loadHead = (source: StreamSource, stream_id: string): HeadRecord | undefined => {
-  const head = source.heads.read(stream_id)
-  assertHeadIsLast(source, stream_id, head)
+export const loadHead = (storage: Storage, stream_id: string): HeadRecord | undefined => {
+  const head = readHead(storage, stream_id)
+  assertHeadIsLast(storage, stream_id, head)
   return head
 }
 
 /** A head that fell back behind its stream would make the last events invisible. */
-const assertHeadIsLast = (source: StreamSource, stream_id: string, head: HeadRecord | undefined): void => {
+const assertHeadIsLast = (storage: Storage, stream_id: string, head: HeadRecord | undefined): void => {
   const next = (head?.version ?? 0) + 1
-  const beyond = source.storage.getSync(streamKey(stream_id, next))
+  const beyond = storage.getSync(streamKey(stream_id, next))
   if (beyond === undefined) return
   // Appended while we read? Then the head has moved on as well.
-  const now = source.heads.read(stream_id)
+  const now = readHead(storage, stream_id)
   if (now !== undefined && now.version >= next) return
   const detail =
     head === undefined ? 'the stream has events but no head' : 'the stream goes on after its head'

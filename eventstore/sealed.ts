@@ -49,9 +49,6 @@ export const unseal = <T>(key: string, stored: string): Opened<T> => {
 /** The last thing known of a stream, as stored under its head key. */
 export type HeadRecord = Omit<StreamHead, 'stream_id'>
 
-/** What is known of the heads in the storage: those of streams whose last event is up to here are in it. */
-export type HeadsMark = { readonly up_to: number }
-
 /** One link of the chain over batches, stored under where the batch ends. */
 export type BatchRecord = {
   /** Position of its first event; the one after its end if it has none. */

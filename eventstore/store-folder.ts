@@ -11,7 +11,7 @@ import { z } from 'zod'
 import { EventStoreError } from './errors.ts'
 
 /** The format that this version writes; it reads this one and all before. */
-export const FORMAT = 2
+export const FORMAT = 1
 
 const markerRecord = z.object({ format: z.int().positive(), id: z.string(), created_at: z.string() })
 

@@ -2,9 +2,9 @@
 import { LogAuditor } from './auditor.ts'
 import { damage, type Damage } from './damage.ts'
 import type { VerifyReport } from './event-store.ts'
-import { batchesBetween, headKey, HEADS_KEY, headsRange, nameOfKey, positionOfKey, wholeLog } from './keys.ts'
+import { batchesBetween, headKey, headsRange, nameOfKey, positionOfKey, wholeLog } from './keys.ts'
 import { scanLog } from './scan-log.ts'
-import { unseal, type HeadRecord, type HeadsMark } from './sealed.ts'
+import { unseal, type HeadRecord } from './sealed.ts'
 import type { StorageView } from './storage.ts'
 import { NotedValues } from './verify-notes.ts'
 import { IndexAuditor } from './verify-index.ts'
@@ -13,8 +13,6 @@ export type VerifyOptions = {
   /** Position that the log must reach. */
   readonly until: number
   readonly signal?: AbortSignal | undefined
-  /** Heads that are not stored yet; default none. */
-  readonly late?: ReadonlyMap<string, HeadRecord>
 }
 
 export type DamageReport = VerifyReport & { readonly problems: readonly Damage[] }
@@ -39,7 +37,7 @@ export const verifyLog = async (view: StorageView, options: VerifyOptions): Prom
     for (const stub of page.stubs) index.add(stub)
   }
   const located = await index.locate(problems, options.signal)
-  located.push(...(await verifyHeads(view, { ...options, auditor, located })))
+  located.push(...(await verifyHeads(view, { auditor, located, signal: options.signal })))
   const complete = problems.every(({ kind }) => kind !== 'batch_chain' && kind !== 'missing')
   if (complete) located.push(...noted.compareStubs(auditor.stubs))
   located.push(...(await noted.compare(view, { complete, signal: options.signal })))
@@ -57,13 +55,12 @@ type HeadRound = {
   readonly auditor: LogAuditor
   /** What is known to be wrong already. */
   readonly located: readonly Damage[]
-  readonly signal?: AbortSignal | undefined
-  readonly late?: ReadonlyMap<string, HeadRecord>
+  readonly signal: AbortSignal | undefined
 }
 
 const verifyHeads = async (view: StorageView, round: HeadRound): Promise<Damage[]> => {
-  const { auditor, located, signal, late } = round
-  const found: Damage[] = await verifyMark(view)
+  const { auditor, located, signal } = round
+  const found: Damage[] = []
   const unheaded = new Set(auditor.streams.keys())
   const known = new Set(located.map((problem) => versionName(problem.stream_id, problem.version)))
   for await (const page of view.scan(headsRange(''))) {
@@ -71,13 +68,12 @@ const verifyHeads = async (view: StorageView, round: HeadRound): Promise<Damage[
     for (const [key, stored] of page) {
       const stream_id = nameOfKey(key)
       unheaded.delete(stream_id)
-      const wrong = checkHead(stream_id, { stored, late: late?.get(stream_id) }, auditor)
+      const wrong = checkHead(stream_id, stored, auditor)
       // That the last event is missing or unreadable was said where it stands.
       if (wrong !== undefined && !known.has(versionName(stream_id, wrong.version))) found.push(wrong)
     }
   }
   for (const stream_id of unheaded) {
-    if (late?.has(stream_id) === true) continue
     const seen = auditor.streams.get(stream_id)
     found.push(damage('head', 'the stream has no head', { stream_id, ...seen }))
   }
@@ -86,24 +82,11 @@ const verifyHeads = async (view: StorageView, round: HeadRound): Promise<Damage[
 
 const versionName = (stream_id: string, version: number): string => `${version} ${stream_id}`
 
-const verifyMark = async (view: StorageView): Promise<Damage[]> => {
-  const [stored] = await view.getMany([HEADS_KEY])
-  const mark = stored === undefined ? undefined : unseal<HeadsMark>(HEADS_KEY, stored)
-  return mark?.type === 'damaged' ? [damage('head', `the mark of the heads: ${mark.detail}`, {})] : []
-}
-
-type CheckedHead = { readonly stored: string; readonly late: HeadRecord | undefined }
-
-/** What is stored must be whole; the head that counts, the late one if there is one, must be of the last event. */
-const checkHead = (
-  stream_id: string,
-  { stored, late }: CheckedHead,
-  auditor: LogAuditor,
-): Damage | undefined => {
+const checkHead = (stream_id: string, stored: string, auditor: LogAuditor): Damage | undefined => {
   const head = unseal<HeadRecord>(headKey(stream_id), stored)
   const seen = auditor.streams.get(stream_id)
   if (head.type === 'damaged') return damage('head', head.detail, { stream_id, ...seen })
-  const { version, position, hash } = late ?? head.value
+  const { version, position, hash } = head.value
   if (seen === undefined) {
     return damage('head', 'none of its events is there', { stream_id, version, position })
   }

@@ -9,58 +9,32 @@ import { sampleEvent } from './sample-events.ts'
 const ROUNDS = 5
 const STREAMS = 10_000
 const PER_BATCH = 500
-/** Batches, and streams in them, whose heads are not stored when the writer is killed: hardly more, and they would be. */
-const LATE_BATCHES = 8
-const LATE_STREAMS = 1_000
 
 /** A store of `events` events over up to 10,000 streams, a multiple of 500. */
 export async function measureScale(folder: string, events: number): Promise<Comparison[]> {
   const path = join(folder, 'scale')
-  const late = events - LATE_BATCHES * PER_BATCH
-  await fill(path, { from: 0, to: late, streams: STREAMS })
-  const killed = `${path}-killed`
-  await fill(path, {
-    from: late,
-    to: events,
-    streams: LATE_STREAMS,
-    whenFull: () => leaveAsKilled(path, killed),
-  })
-  const opening = await compareOpening(killed, events)
-  await rm(killed, { recursive: true, force: true })
+  await fill(path, events)
+  const opening = await compareOpening(path, events)
   const json = await compact(path)
   return [await compareScan(path, events), opening, await compareSize(path, { events, json })]
 }
 
-type Filling = {
-  readonly from: number
-  readonly to: number
-  readonly streams: number
-  readonly whenFull?: () => Promise<void>
-}
-
-async function fill(path: string, { from, to, streams, whenFull }: Filling): Promise<void> {
+async function fill(path: string, events: number): Promise<void> {
   const store = await openLevelEventStore({ path })
   const waiting: Promise<unknown>[] = []
-  for (let first = from; first < to; first += PER_BATCH) {
+  for (let first = 0; first < events; first += PER_BATCH) {
     const appends = Array.from({ length: PER_BATCH }, (_, at) => ({
-      stream_id: `order-${(first + at) % streams}`,
+      stream_id: `order-${(first + at) % STREAMS}`,
       events: [sampleEvent(first + at)],
     }))
     waiting.push(store.appendBatch({ appends }))
     if (waiting.length === 4) await waiting.shift()
   }
   await Promise.all(waiting)
-  await whenFull?.()
   await store.close()
 }
 
-/** What a process that dies leaves of an open store. */
-async function leaveAsKilled(path: string, copy: string): Promise<void> {
-  await cp(path, copy, { recursive: true })
-  await rm(join(copy, 'owner.json'))
-}
-
-/** The folder as a killed writer left it, with a write-ahead log to recover; each opening has a copy of its own. */
+/** The folder as the writer left it, with a write-ahead log to recover; each opening has a copy of its own. */
 async function compareOpening(path: string, events: number): Promise<Comparison> {
   const copy = `${path}-copy`
   const opened = async (open: () => Promise<{ close: () => Promise<void> }>): Promise<Figures> => {

@@ -18,6 +18,8 @@ const EVENTS = WRITERS * PER_WRITER
 const PUTS = WRITERS * 3
 /** Made beforehand: what it costs to think them up is not the store's. */
 const events = Array.from({ length: EVENTS }, (_, index) => [sampleEvent(index)])
+/** Puts per batch of the ceiling: those of as many events as there are writers. */
+const CEILING_BATCH = 3 * WRITERS
 
 export async function measureWrites(folder: string): Promise<Comparison[]> {
   const recorder = new PutRecorder()
@@ -91,10 +93,8 @@ async function compareManyWriters(folder: string): Promise<Comparison[]> {
       ours: () => rate(EVENTS, () => manyWriters(store)),
       chained: async () => {
         const puts = await recorder.record(manyWriters)
-        // Those of as many events as there are writers.
-        const size = Math.ceil((puts.length * WRITERS) / EVENTS)
-        const batches = Array.from({ length: Math.ceil(puts.length / size) }, (_, at) =>
-          puts.slice(at * size, (at + 1) * size),
+        const batches = Array.from({ length: Math.ceil(puts.length / CEILING_BATCH) }, (_, at) =>
+          puts.slice(at * CEILING_BATCH, (at + 1) * CEILING_BATCH),
         )
         return rate(EVENTS, () => writeBatches(bare, batches))
       },

@@ -47,8 +47,8 @@ eventStoreConformance(
 const storages = new Map<EventStore, FaultyStorage>()
 
 const openOver = async (storage: FaultyStorage): Promise<EventStore> => {
-  const start = await checkAtOpen(storage, { reached: undefined, dropped: [] })
-  const store = new EventLog({ storage, ...start, close: () => storage.close() })
+  const end = await checkAtOpen(storage, { reached: undefined, dropped: [] })
+  const store = new EventLog({ storage, end, close: () => storage.close() })
   storages.set(store, storage)
   return store
 }

@@ -87,7 +87,7 @@ beforeAll(async () => {
   await leaveKilled(sound.killed)
 })
 
-/** The same events in a table, their heads nowhere yet. */
+/** The same events in a table, as a process leaves it that is killed. */
 const leaveKilled = async (path: string): Promise<void> => {
   const live = await openEmpty(`${path}-live`)
   await fill(live)

@@ -6,9 +6,9 @@ import { checkAtOpen } from '../../eventstore/open-check.ts'
 import type { FaultyStorage } from './faulty-storage.ts'
 
 export const openOver = async (storage: FaultyStorage): Promise<EventLog> => {
-  const start = await checkAtOpen(storage, { reached: undefined, dropped: [] })
+  const end = await checkAtOpen(storage, { reached: undefined, dropped: [] })
   let id = 0
-  return new EventLog({ storage, ...start, newId: () => `evt-${(id += 1)}`, close: () => storage.close() })
+  return new EventLog({ storage, end, newId: () => `evt-${(id += 1)}`, close: () => storage.close() })
 }
 
 export type Call = {

@@ -82,7 +82,7 @@ describe('opening a store', () => {
     const second = await openLevelEventStore({ path })
     expect(second.position()).toBe(1)
     await second.close()
-    expect(JSON.parse(await readFile(join(path, 'store.json'), 'utf8'))).toMatchObject({ format: 2 })
+    expect(JSON.parse(await readFile(join(path, 'store.json'), 'utf8'))).toMatchObject({ format: 1 })
   })
 
   test('refuses a database that is not a store, and leaves it alone', async () => {
@@ -100,7 +100,7 @@ describe('opening a store', () => {
     await (await openLevelEventStore({ path })).close()
     const marker = join(path, 'store.json')
     const text = await readFile(marker, 'utf8')
-    await writeFile(marker, text.replace('"format": 2', '"format": 3'))
+    await writeFile(marker, text.replace('"format": 1', '"format": 2'))
     await expect(openLevelEventStore({ path })).rejects.toMatchObject({ code: 'ES_FORMAT' })
     await writeFile(marker, '{}')
     await expect(openLevelEventStore({ path })).rejects.toMatchObject({ code: 'ES_NOT_A_STORE' })

@@ -75,8 +75,8 @@ export class Life {
   /** Opens the log alone. */
   async openLog(clock: TestClock): Promise<void> {
     const { storage } = this
-    const start = await checkAtOpen(storage, { reached: undefined, dropped: [] })
-    this.#log = new EventLog({ storage, ...start, clock: () => clock.now(), close: () => storage.close() })
+    const end = await checkAtOpen(storage, { reached: undefined, dropped: [] })
+    this.#log = new EventLog({ storage, end, clock: () => clock.now(), close: () => storage.close() })
   }
 
   async open(clock: TestClock): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Heads are stored now and then, and nobody can tell: not a reader, not who appends, not who verifies, whether the process
- * died before they were stored or the storage has a batch that the log was not told of yet.
+ * The head of a stream is that of its last event for whoever asks: after a kill, and while the storage has a batch that
+ * the log was not told of yet.
  */
 import { randomBytes } from 'node:crypto'
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -10,12 +10,11 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EventLog } from '../../eventstore/event-log.ts'
 import { openLevelEventStore, type NewEvent, type StreamHead } from '../../eventstore/index.ts'
-import { eventKey, FORMAT_KEY, headKey, HEADS_KEY, rangeOfPrefix } from '../../eventstore/keys.ts'
+import { eventKey } from '../../eventstore/keys.ts'
 import { MemoryStorage } from '../../eventstore/memory-storage.ts'
 import { checkAtOpen } from '../../eventstore/open-check.ts'
-import { seal } from '../../eventstore/sealed.ts'
 import type { StorageBatch } from '../../eventstore/storage.ts'
-import { openOver, scenario } from './fault-scenario.ts'
+import { openOver } from './fault-scenario.ts'
 import { FaultyStorage } from './faulty-storage.ts'
 
 const x = (count: number): NewEvent[] => Array.from({ length: count }, () => ({ event_type: 'x' }))
@@ -27,71 +26,12 @@ const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
 }
 
 const openLog = async (storage: MemoryStorage): Promise<EventLog> => {
-  const start = await checkAtOpen(storage, { reached: undefined, dropped: [] })
-  return new EventLog({ storage, ...start, close: () => storage.close() })
+  const end = await checkAtOpen(storage, { reached: undefined, dropped: [] })
+  return new EventLog({ storage, end, close: () => storage.close() })
 }
 
 /** What a process that was killed leaves. */
 const killed = (storage: MemoryStorage): MemoryStorage => new MemoryStorage(storage)
-
-const storedVersions = async (storage: MemoryStorage): Promise<{ [stream_id: string]: number }> =>
-  Object.fromEntries(
-    (await storage.range(rangeOfPrefix('h'))).map(([key, value]) => [
-      key.slice(1),
-      (JSON.parse(value.slice(8)) as StreamHead).version,
-    ]),
-  )
-
-const markIn = (storage: MemoryStorage): unknown => {
-  const stored = storage.getSync(HEADS_KEY)
-  return stored === undefined ? undefined : JSON.parse(stored.slice(8))
-}
-
-describe('heads are stored', () => {
-  test('all together, when 4,096 events have gone by, and when the log is closed', async () => {
-    const storage = new MemoryStorage()
-    const log = await openLog(storage)
-    for (let n = 0; n < 5; n += 1) await log.append(`s-${n}`, x(819))
-    expect(await storedVersions(storage)).toEqual({})
-    await log.append('s-0', x(1))
-    expect(await storedVersions(storage)).toEqual({
-      's-0': 820,
-      's-1': 819,
-      's-2': 819,
-      's-3': 819,
-      's-4': 819,
-    })
-    expect(markIn(storage)).toEqual({ up_to: 4096 })
-    await log.append('s-1', x(1))
-    expect(await storedVersions(storage)).toMatchObject({ 's-0': 820, 's-1': 819 })
-    await log.close()
-    expect(await storedVersions(storage)).toMatchObject({ 's-0': 820, 's-1': 820 })
-    expect(markIn(storage)).toEqual({ up_to: 4097 })
-  })
-
-  test('with the batch after 1,024 streams have a late one', async () => {
-    const storage = new MemoryStorage()
-    const log = await openLog(storage)
-    await log.appendBatch({
-      appends: Array.from({ length: 1024 }, (_, n) => ({ stream_id: `s-${n}`, events: x(1) })),
-    })
-    expect(markIn(storage)).toBeUndefined()
-    await log.append('s-0', x(1))
-    expect(Object.keys(await storedVersions(storage))).toHaveLength(1024)
-    expect(markIn(storage)).toEqual({ up_to: 1025 })
-  })
-
-  test('with the batch that archives a stream: what they say of machine and state is gone from its events', async () => {
-    const storage = new MemoryStorage()
-    const log = await openLog(storage)
-    await log.append('a', [{ event_type: 'x', machine: 'm@1', state: 'done' }])
-    await log.append('b', x(1))
-    await log.truncate('a', { tombstone: { event_type: 'archived' }, expectedVersion: 1 })
-    const heads = await collect(log.heads())
-    expect(heads[0]).toMatchObject({ stream_id: 'a', version: 2, machine: 'm@1', state: 'done' })
-    expect(await collect((await openLog(killed(storage))).heads())).toEqual(heads)
-  })
-})
 
 describe('after a kill', () => {
   type Step =
@@ -137,7 +77,7 @@ describe('after a kill', () => {
     expect(await log.verify()).toMatchObject({ ok: true, problems: [] })
   }
 
-  test('every head is what it was, whatever was appended, archived and stored before', async () => {
+  test('every head is what it was, whatever was appended and archived before', async () => {
     expect.hasAssertions()
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 25 }), async (steps) => {
@@ -166,37 +106,6 @@ describe('after a kill', () => {
       actual: 2,
     })
     expect(await again.append('a', x(1), { expectedVersion: 2 })).toMatchObject({ version: 3 })
-  })
-
-  test('that came while heads were being stored, all is found, whatever part of the write was kept', async () => {
-    const whole = new FaultyStorage()
-    const first = await openOver(whole)
-    await scenario(first, whole)
-    const heads = await collect(first.heads())
-    const write = whole.writes + 1
-    const storage = new FaultyStorage({ write, fault: 'dies before' })
-    const dying = await openOver(storage)
-    await scenario(dying, storage)
-    void dying.close()
-    await expect.poll(() => storage.dying).toBe(heads.length + 1)
-    for (let kept = 0; kept <= storage.dying; kept += 1) {
-      const log = await openOver(await storage.afterTear(kept))
-      const found = await collect(log.heads())
-      expect(found.map(({ stream_id, version }) => [stream_id, version])).toEqual(
-        heads.map(({ stream_id, version }) => [stream_id, version]),
-      )
-      expect(await log.verify()).toMatchObject({ ok: true })
-    }
-  })
-
-  test('a close that cannot store them closes all the same', async () => {
-    const whole = new FaultyStorage()
-    await scenario(await openOver(whole), whole)
-    const storage = new FaultyStorage({ write: whole.writes + 1, fault: 'refused' })
-    const log = await openOver(storage)
-    await scenario(log, storage)
-    await log.close()
-    expect(storage.writes).toBe(whole.writes + 1)
   })
 })
 
@@ -239,30 +148,27 @@ describe('while a batch is being written', () => {
     return streams
   }
 
-  test.each([1, 4096])(
-    'readers see it from the moment at which the storage has it, told or not (%i events)',
-    async (size) => {
-      const storage = new GatedStorage()
-      const log = await openLog(storage)
-      await log.append('a', x(2))
-      const letIn = storage.hold('before')
-      const letOut = storage.hold('after')
-      const appended = log.appendBatch({
-        appends: [
-          { stream_id: 'a', events: x(1) },
-          { stream_id: 'b', events: x(size) },
-        ],
-      })
-      await new Promise((resolve) => setImmediate(resolve))
-      expect(await seenOf(log)).toEqual([2, 0])
-      letIn()
-      await expect.poll(() => storage.getSync(eventKey(3))).toBeDefined()
-      expect(await seenOf(log)).toEqual([3, size])
-      letOut()
-      await appended
-      expect(await seenOf(log)).toEqual([3, size])
-    },
-  )
+  test('readers see it from the moment at which the storage has it, told or not', async () => {
+    const storage = new GatedStorage()
+    const log = await openLog(storage)
+    await log.append('a', x(2))
+    const letIn = storage.hold('before')
+    const letOut = storage.hold('after')
+    const appended = log.appendBatch({
+      appends: [
+        { stream_id: 'a', events: x(1) },
+        { stream_id: 'b', events: x(4) },
+      ],
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await seenOf(log)).toEqual([2, 0])
+    letIn()
+    await expect.poll(() => storage.getSync(eventKey(3))).toBeDefined()
+    expect(await seenOf(log)).toEqual([3, 4])
+    letOut()
+    await appended
+    expect(await seenOf(log)).toEqual([3, 4])
+  })
 
   test('that fails after the storage has it, readers see what the storage has', async () => {
     const storage = new FaultyStorage({ write: 2, fault: 'kept but failed' })
@@ -273,73 +179,6 @@ describe('while a batch is being written', () => {
     expect(await collect(log.readStream('a'))).toHaveLength(3)
     expect(await collect(log.heads())).toMatchObject([{ stream_id: 'a', version: 3 }])
     await log.close()
-  })
-})
-
-describe('a log whose heads are behind', () => {
-  const put = async (storage: MemoryStorage, key: string, value: string | undefined): Promise<void> => {
-    const batch = storage.batch()
-    if (value === undefined) batch.del(key)
-    else batch.put(key, value)
-    await batch.write({ sync: true })
-  }
-
-  const behind = async (): Promise<MemoryStorage> => {
-    const storage = new MemoryStorage()
-    const log = await openLog(storage)
-    await log.append('a', x(2))
-    await log.close()
-    const again = await openLog(storage)
-    await again.append('a', x(1))
-    await again.append('b', x(1))
-    return killed(storage)
-  }
-
-  test('is read from its start if it has lost its mark', async () => {
-    const storage = await behind()
-    await put(storage, HEADS_KEY, undefined)
-    const log = await openLog(storage)
-    expect(await collect(log.heads())).toMatchObject([
-      { stream_id: 'a', version: 3 },
-      { stream_id: 'b', version: 1 },
-    ])
-  })
-
-  test('is refused if its mark is damaged, or is of a longer log', async () => {
-    const storage = await behind()
-    await put(storage, HEADS_KEY, `${storage.getSync(HEADS_KEY)?.replace('2', '3')}`)
-    await expect(openLog(storage)).rejects.toMatchObject({ code: 'ES_CORRUPT', kind: 'head' })
-    await put(storage, HEADS_KEY, seal(HEADS_KEY, { up_to: 9 }))
-    await expect(openLog(storage)).rejects.toMatchObject({ code: 'ES_CORRUPT', kind: 'tail', position: 5 })
-  })
-
-  test('says so if the mark is damaged while it is open', async () => {
-    const storage = await behind()
-    const log = await openLog(storage)
-    await put(storage, HEADS_KEY, 'nonsense')
-    expect(await log.verify()).toMatchObject({ ok: false, problems: [{ kind: 'head' }] })
-  })
-
-  test('is refused if an event after the mark is damaged, or does not go on from the stored head', async () => {
-    const storage = await behind()
-    await put(storage, eventKey(3), storage.getSync(eventKey(3))?.replace('"x"', '"y"'))
-    await expect(openLog(storage)).rejects.toMatchObject({ code: 'ES_CORRUPT', position: 3 })
-    const other = await behind()
-    await put(other, headKey('a'), undefined)
-    await expect(openLog(other)).rejects.toMatchObject({
-      code: 'ES_CORRUPT',
-      kind: 'head',
-      stream_id: 'a',
-      version: 3,
-    })
-  })
-
-  test('has no head that is behind in the first format, which knew no mark', async () => {
-    const storage = await behind()
-    await put(storage, HEADS_KEY, undefined)
-    await put(storage, FORMAT_KEY, seal(FORMAT_KEY, { format: 1, id: 'x', created_at: '' }))
-    const log = await openLog(storage)
-    await expect(log.append('a', x(1))).rejects.toMatchObject({ code: 'ES_CORRUPT', kind: 'head' })
   })
 })
 
@@ -358,7 +197,7 @@ describe('a folder that a killed process left', () => {
     const store = await openLevelEventStore({ path: join(folder, 'live') })
     await store.append('a', noisy(20))
     await store.append('b', noisy(20))
-    // Into a table: of a write-ahead log LevelDB's own files say that it is damaged.
+    // Into a table: damage to a write-ahead log is found in the files already.
     await store.compact?.()
     heads = await collect(store.heads())
     await cp(join(folder, 'live'), path, { recursive: true })
@@ -386,7 +225,7 @@ describe('a folder that a killed process left', () => {
     await store.close()
   })
 
-  test('and damaged among its last events is refused, or opens as a copy, or without the damaged stream', async () => {
+  test('and damaged is refused, or opens as a copy, or without the damaged stream', async () => {
     await damageTable()
     await expect(openLevelEventStore({ path })).rejects.toMatchObject({ code: 'ES_CORRUPT' })
     const copy = await openLevelEventStore({ path, onDamage: 'read-only' })
