@@ -78,9 +78,9 @@ export const rebuildDamaged = async (options: OpenFolderOptions): Promise<void> 
   await rename(fresh, databasePath(path))
 }
 
-/** The marker beside the database says the same as the record in it. */
+/** The marker beside the database says the same as the record in it, which may be lost or damaged. */
 const restoreFormat = async (storage: Storage, path: string): Promise<void> => {
-  const marker = storage.getSync(FORMAT_KEY) === undefined ? await readMarker(path) : undefined
+  const marker = await readMarker(path)
   if (marker === undefined) return
   const batch = storage.batch()
   batch.put(FORMAT_KEY, seal(FORMAT_KEY, marker))

@@ -82,7 +82,7 @@ describe.skipIf(!existsSync(program))('a killed process (needs the build: npm ru
       const child = await startAppending(path, {
         writers: round % 2 === 0 ? 20 : 1,
         seed: round,
-        // Now and then so many that LevelDB moves on to the next file.
+        // Now and then thousands of batches after the last opening.
         count: round % 40 === 8 ? 5_000 : 1 + ((round * 7) % 40),
       })
       const acknowledged = await child.kill()

@@ -154,22 +154,28 @@ describe('a store whose files are damaged', () => {
     expect((await readdir(copy)).some((name) => name.startsWith('db-damaged-'))).toBe(true)
   })
 
-  test('that lost what says of which format it is was damaged, and is rebuilt with it', async () => {
-    const lost = join(folder, 'formatless')
-    const store = await openLevelEventStore({ path: lost })
-    const written = await fill(store)
-    await store.close()
-    const database = new Level(join(lost, 'db'))
-    await database.del(FORMAT_KEY)
-    await database.close()
-    await expect(openLevelEventStore({ path: lost })).rejects.toMatchObject({
-      code: 'ES_CORRUPT',
-      kind: 'file',
-      message: expect.stringContaining('its database has no format record') as string,
-    })
-    await (await openLevelEventStore({ path: lost, onDamage: 'quarantine' })).close()
-    const again = await openLevelEventStore({ path: lost })
-    expect(await collect(again.readAll())).toEqual(written)
-    await again.close()
-  })
+  test.each([
+    { what: 'lost', stored: undefined, kind: 'file', says: 'its database has no format record' },
+    { what: 'damaged', stored: '00000000{"format":1}', kind: 'unreadable', says: 'the format record' },
+  ])(
+    'whose record of its format is $what is damaged, and is rebuilt with it',
+    async ({ what, stored, kind, says }) => {
+      const lost = join(folder, `format-${what}`)
+      const store = await openLevelEventStore({ path: lost })
+      const written = await fill(store)
+      await store.close()
+      const database = new Level(join(lost, 'db'))
+      await (stored === undefined ? database.del(FORMAT_KEY) : database.put(FORMAT_KEY, stored))
+      await database.close()
+      await expect(openLevelEventStore({ path: lost })).rejects.toMatchObject({
+        code: 'ES_CORRUPT',
+        kind,
+        message: expect.stringContaining(says) as string,
+      })
+      await (await openLevelEventStore({ path: lost, onDamage: 'quarantine' })).close()
+      const again = await openLevelEventStore({ path: lost })
+      expect(await collect(again.readAll())).toEqual(written)
+      await again.close()
+    },
+  )
 })

@@ -192,7 +192,7 @@ describe('a folder that a killed process left', () => {
   let heads: StreamHead[] = []
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'event-store-late-heads-'))
+    folder = await mkdtemp(join(tmpdir(), 'event-store-heads-'))
     path = join(folder, 'killed')
     const store = await openLevelEventStore({ path: join(folder, 'live') })
     await store.append('a', noisy(20))
