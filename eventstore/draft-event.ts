@@ -33,13 +33,33 @@ export type EventPlace = {
   readonly defaults: Defaults
 }
 
-type Draftable = { -readonly [K in keyof EventBody]: EventBody[K] }
+/** The fields of a body in the order in which they are stored; the hash is not, until there is one. */
+const BLANK: EventBody = {
+  event_id: '',
+  event_type: '',
+  timestamp: '',
+  source_agent: '',
+  payload: null,
+  correlation_id: '',
+  causation_id: null,
+  stream_id: '',
+  version: 0,
+  position: 0,
+  schema_version: 1,
+  machine: '',
+  state: null,
+  subject_id: '',
+  key_id: '',
+  hash: undefined,
+}
 
 /** @throws {EventStoreError} `ES_NOT_SERIALISABLE`, with the path to the value, unless it is an outcome. */
 export const draftBody = (event: NewEvent, cursor: Cursor, place: EventPlace): EventBody => {
   const { defaults } = place
   cursor.lost = undefined
-  const body: Draftable = {
+  const body: EventBody = {
+    // A copy of this with other values, for the sake of the garbage collector (young.ts).
+    ...BLANK,
     event_id: event.event_id ?? defaults.newId(),
     event_type: event.event_type,
     timestamp: event.timestamp ?? defaults.now(),
@@ -57,9 +77,14 @@ export const draftBody = (event: NewEvent, cursor: Cursor, place: EventPlace): E
     key_id: event.key_id ?? '',
   }
   const normalized = normalizedIn(event, cursor)
-  if (normalized !== undefined) body.normalized = normalized
-  return body
+  return normalized === undefined ? body : withNormalized(body, normalized)
 }
+
+/** The hash stays the last field. */
+const withNormalized = ({ hash: _none, ...fields }: EventBody, normalized: readonly string[]): EventBody => ({
+  ...fields,
+  normalized,
+})
 
 /**
  * The event with its payload and state copied, for one whose place is given later.

@@ -343,6 +343,9 @@ type Shape<T> = {
   readonly ofResult: (result: BatchResult) => T
 }
 
+/** What results begin as: copies of it, since these wait for the disk (young.ts). */
+const NO_RESULT: AppendResult = { version: 0, position: 0, events: [], durability: 'fsync', duplicate: false }
+
 const ofAllStreams: Shape<BatchResult> = {
   ofPlan: (plan, durability) => ({
     position: plan.position,
@@ -356,11 +359,11 @@ const ofAllStreams: Shape<BatchResult> = {
 
 const ofOneStream: Shape<AppendResult> = {
   ofPlan: ({ heads, position, events }, durability) => ({
+    ...NO_RESULT,
     version: heads[0]?.[1]?.version ?? 0,
     position,
     events,
     durability,
-    duplicate: false,
   }),
   ofResult: ({ versions, position, events, durability, duplicate }) => {
     const [version = 0] = versions.values()

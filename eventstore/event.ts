@@ -63,5 +63,5 @@ export type RecordedEvent = {
   readonly hash: string
 }
 
-/** An event without its hash, in the order in which the body keeps its fields. */
-export type EventBody = Omit<RecordedEvent, 'hash'>
+/** An event that has no hash yet, in the order in which the body keeps its fields. */
+export type EventBody = Omit<RecordedEvent, 'hash'> & { readonly hash?: string | undefined }

@@ -5,9 +5,10 @@
  */
 import { captureEvent, cursorOver, draftBody, type Cursor, type Defaults } from './draft-event.ts'
 import { EventStoreError } from './errors.ts'
-import type { RecordedEvent } from './event.ts'
+import type { JsonValue, RecordedEvent } from './event.ts'
 import type { Entry, ExpectedVersion, ImportBatch } from './event-store.ts'
 import { commandKey, entryKey, eventKey } from './keys.ts'
+import { listOf } from './young.ts'
 import { copyAsJson } from './payload.ts'
 import { encodeRecord, encodeStub, GENESIS, withHash, type Stub } from './record.ts'
 import { checksumOf, seal, type BatchNote, type CommandRecord, type HeadRecord } from './sealed.ts'
@@ -80,7 +81,7 @@ const NONE: readonly never[] = []
 
 /** The list with one more. The first makes a list to measure: one that `push` begins has room for seventeen. */
 const and = <T>(list: readonly T[], item: T): readonly T[] => {
-  if (list === NONE) return [item]
+  if (list === NONE) return listOf(item)
   // What is not `NONE` was made here.
   ;(list as T[]).push(item)
   return list
@@ -196,7 +197,7 @@ const draftAppend = (
       draft.records = draft.records === NONE ? [...draft.events, stub] : and(draft.records, stub)
       keep(draft, encodeStub(stub, hash))
       draft.notes = and(draft.notes, ['archived', stream_id, String(version)])
-      last = headAfter(last, { version, position, machine: '', state: null }, hash)
+      last = new Head(last, { version, position, machine: '', state: null }, hash)
     } else {
       const body = draftBody(event, cursor, { stream_id, version, position, defaults })
       const { hash, value } = encodeRecord(body, last?.hash ?? GENESIS)
@@ -204,7 +205,7 @@ const draftAppend = (
       if (draft.records !== NONE) draft.records = and(draft.records, recorded)
       draft.events = and(draft.events, recorded)
       keep(draft, value)
-      last = headAfter(last, recorded, hash)
+      last = new Head(last, recorded, hash)
     }
     cursor.place += 1
   }
@@ -217,17 +218,25 @@ const keep = (draft: Draft, value: string): void => {
 }
 
 /** A head as it is after one more event; machine and state stay known through events that name none. */
-const headAfter = (
-  head: HeadRecord | undefined,
-  event: Pick<RecordedEvent, 'version' | 'position' | 'machine' | 'state'>,
-  hash: string,
-): HeadRecord => ({
-  version: event.version,
-  position: event.position,
-  hash,
-  machine: event.machine === '' ? (head?.machine ?? '') : event.machine,
-  state: event.state ?? head?.state ?? null,
-})
+class Head implements HeadRecord {
+  readonly version: number
+  readonly position: number
+  readonly hash: string
+  readonly machine: string
+  readonly state: JsonValue
+
+  constructor(
+    before: HeadRecord | undefined,
+    event: Pick<RecordedEvent, 'version' | 'position' | 'machine' | 'state'>,
+    hash: string,
+  ) {
+    this.version = event.version
+    this.position = event.position
+    this.hash = hash
+    this.machine = event.machine === '' ? (before?.machine ?? '') : event.machine
+    this.state = event.state ?? before?.state ?? null
+  }
+}
 
 const asStub = (record: RecordPlace): PlannedEntry => ({
   key: eventKey(record.position),

@@ -1,6 +1,17 @@
 /** A promise that may be left alone: if it fails and nobody is waiting for it, it says so instead of ending the process. */
 
+type Settle = { give: (value: never) => void; fail: (error: unknown) => void }
+
 const ignore = (): void => {}
+
+/** Where the promise that is being made hands out how to settle it: at once, and one at a time. */
+const made: Settle = { give: ignore, fail: ignore }
+
+/** One for all of them: a function for each would be left over from each. */
+const handOut = (give: (value: never) => void, fail: (error: unknown) => void): void => {
+  made.give = give
+  made.fail = fail
+}
 
 /** Settled by whoever answers; fails like any promise for those who wait; only if nobody does, `onUnheard` hears it. */
 export class Reply<T> extends Promise<T> {
@@ -20,14 +31,9 @@ export class Reply<T> extends Promise<T> {
   #awaited = false
 
   constructor(onUnheard: (error: unknown) => void) {
-    let give: (value: T) => void = ignore
-    let reject: (error: unknown) => void = ignore
-    super((onDone, onFailed) => {
-      give = onDone
-      reject = onFailed
-    })
-    this.give = give
-    this.#reject = reject
+    super(handOut)
+    this.give = made.give as (value: T) => void
+    this.#reject = made.fail
     this.#onUnheard = onUnheard
   }
 

@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { admitEvent } from '../../eventstore/admission.ts'
 import type { NewEvent } from '../../eventstore/event.ts'
+import { createMemoryEventStore } from '../../eventstore/index.ts'
 import { copyAsJson } from '../../eventstore/payload.ts'
 
 const strict = (value: unknown): unknown => copyAsJson(value, { root: () => 'payload', outcome: false }).value
@@ -181,5 +182,18 @@ describe('the envelope of an event', () => {
         normalized: [],
       }),
     ).toBeUndefined()
+  })
+})
+
+describe('an event as it was appended', () => {
+  test.each([
+    ['with nothing left out', { payload: { n: 1 }, state: 'open' }, false],
+    ['that lost something on its way into JSON', { payload: { when: new Date(0) } }, true],
+  ])('is the one that is read, field by field in one order: %s', async (_which, event, outcome) => {
+    const store = createMemoryEventStore()
+    const { events } = await store.append('a', [{ event_type: 'made', ...event }], { outcome })
+    const { value: read } = await store.readStream('a')[Symbol.asyncIterator]().next()
+    expect(JSON.stringify(read)).toBe(JSON.stringify(events[0]))
+    expect(Object.keys(read ?? {}).at(-1)).toBe('hash')
   })
 })

@@ -32,7 +32,8 @@ import { REVIVE } from '../fold/fold-supervision.ts'
 import { logicOf } from './leaf.ts'
 import type { Exhumed } from '../delivery/dead-letters.ts'
 import { STOP, type Mail } from '../delivery/mail.ts'
-import type { Mailbox, Offer } from '../family/mailbox.ts'
+import type { Mailbox } from '../family/mailbox.ts'
+import { Sender } from '../family/sender.ts'
 import { compareOwed } from '../recovery/owed.ts'
 import { intended } from '../effects/owed-effect.ts'
 import { Replayer } from '../fold/replay.ts'
@@ -50,7 +51,7 @@ export type Kin = {
   readonly host: CellHost
   decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt>
   /** The same for one who waits already. */
-  offer(cell: Cell, canonical: CanonicalEvent, what: Offer): void
+  offer(cell: Cell, canonical: CanonicalEvent, sender: Sender): void
   /** Whether the event would end the root of the family in error; nothing is decided by the question. */
   wouldEnd(cell: Cell, canonical: CanonicalEvent): boolean
   /** Something could not be written. */
@@ -205,7 +206,7 @@ export class Cell implements Member {
       answer.fail(error)
       return
     }
-    this.#kin.host.mailboxes.offer(this, { canonical, offer: { options, answer } })
+    this.#kin.host.mailboxes.offer(this, canonical, new Sender(options, answer))
   }
 
   /** Whether it was released: another one of the same id may live by now. */
@@ -230,15 +231,14 @@ export class Cell implements Member {
   }
 
   /** Its turn has come. */
-  take(canonical: CanonicalEvent, offer: Offer): void {
-    this.#kin.offer(this, canonical, offer)
+  take(canonical: CanonicalEvent, sender: Sender): void {
+    this.#kin.offer(this, canonical, sender)
   }
 
   /** In its turn, after what was sent before it, and never turned away. */
   #urgently(canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
     return new Promise((give, fail) => {
-      const offer = { options, answer: { give, fail } }
-      this.#kin.host.mailboxes.offer(this, { canonical, offer }, { isUrgent: true })
+      this.#kin.host.mailboxes.offerUrgently(this, canonical, new Sender(options, { give, fail }))
     })
   }
 

@@ -8,6 +8,7 @@
  * I1. `undo` leaves every actor as it was before the turn.
  */
 import type { AnyEventObject } from 'xstate'
+import { listOf } from '../../../eventstore/young.ts'
 import { withAddresses } from '../fold/actor-refs.ts'
 import {
   canonicalMail,
@@ -163,7 +164,7 @@ export class Cascade {
   }
 
   #enact(act: Act): void {
-    if (this.#script === undefined) this.#script = [act]
+    if (this.#script === undefined) this.#script = listOf(act)
     else this.#script.push(act)
   }
 
@@ -191,7 +192,7 @@ export class Cascade {
       this.#tellSnapshot(state, cell.id, eventId)
       if (from === 0) chunk = []
     }
-    this.#enact({ cell, state, effects: chunk, announce: true })
+    this.#enact(new Announcement(cell, state, chunk))
     if (status !== 'active') this.#end(cell, state, eventId)
   }
 
@@ -338,6 +339,20 @@ export class Cascade {
       cell.mail = undefined
     }
     this.#left?.sort((a, b) => a.place - b.place)
+  }
+}
+
+/** The last act of a step. Waits for the disk with each event: a class for the sake of the garbage collector (young.ts). */
+class Announcement implements Act {
+  readonly cell: Member
+  readonly state: CellState
+  readonly effects: readonly Effect[]
+  readonly announce = true
+
+  constructor(cell: Member, state: CellState, effects: readonly Effect[]) {
+    this.cell = cell
+    this.state = state
+    this.effects = effects
   }
 }
 

@@ -29,7 +29,6 @@ import { saveDue, saveLeaving } from '../snapshots/family-snapshots.ts'
 import { Flights, type Flight, type FlightHost } from './flights.ts'
 import { bySystemId, ownerOfLeaf } from './kin-search.ts'
 import type { Mail } from '../delivery/mail.ts'
-import type { Offer } from './mailbox.ts'
 import { keepMail, mailFor, type KeptMail, type Post } from '../delivery/outbox.ts'
 import type { Receipt, SendOptions } from '../cell/receipt.ts'
 import { answerRefused } from '../cell/refused.ts'
@@ -174,22 +173,23 @@ export class Family implements Kin, Kinship, FlightHost {
   }
 
   decide(cell: Cell, canonical: CanonicalEvent, options: SendOptions): Promise<Receipt> {
-    return new Promise((give, fail) => this.offer(cell, canonical, { options, answer: { give, fail } }))
+    return new Promise((give, fail) => this.offer(cell, canonical, new Sender(options, { give, fail })))
   }
 
-  offer(cell: Cell, canonical: CanonicalEvent, offer: Offer): void {
+  offer(cell: Cell, canonical: CanonicalEvent, sender: Sender): void {
     try {
       if (this.#broken !== undefined) throw this.#broken
       // A child that has ended is no member, and says so even when its family has left memory.
       const isPast = this.#resting && cell.decided?.snapshot.status !== 'active'
       if (this.#closed && !isPast) throw closedUnder(cell.id)
-      this.#offer(cell, canonical, offer)
+      this.#offer(cell, canonical, sender)
     } catch (error) {
-      offer.answer.fail(error)
+      sender.fail(error)
     }
   }
 
-  #offer(cell: Cell, canonical: CanonicalEvent, { options, answer }: Offer): void {
+  #offer(cell: Cell, canonical: CanonicalEvent, sender: Sender): void {
+    const { options } = sender
     const before = cell.decided
     const from = { source: options.source ?? '', causationId: options.causationId ?? null }
     this.#used = true
@@ -201,13 +201,14 @@ export class Family implements Kin, Kinship, FlightHost {
     }
     const flight = cascade.isEmpty ? this.#flights.last : this.#depart(cascade)
     if (outcome.kind === 'accepted') {
-      flight?.await(new Sender(answer, outcome))
+      sender.taken(outcome)
+      flight?.await(sender)
       return
     }
     const refused = { event: canonical.event, options, outcome, landed: flight?.landed() }
     answerRefused(this.host, cell, refused).then(
-      (receipt) => answer.give(receipt),
-      (error: unknown) => answer.fail(error),
+      (receipt) => sender.give(receipt),
+      (error: unknown) => sender.fail(error),
     )
   }
 

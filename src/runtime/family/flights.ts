@@ -24,6 +24,8 @@ export class Flight implements AppendHearer {
   /** What is to be delivered after that. */
   readonly mails: readonly KeptMail[]
   isWritten = false
+  /** The one that was decided after it. */
+  next: Flight | undefined
   readonly #host: FlightHost
   // Nearly every turn has one who waits for it: the sender.
   #first: Waiter | undefined
@@ -66,66 +68,57 @@ export class Flight implements AppendHearer {
   }
 }
 
-/** From that many on, what was handed out is cleared away. */
-const ROOM = 1024
-
-const NONE: Flight[] = []
-
+/** A line of flights: each knows the next, so that the one flight that most families have needs no list. */
 export class Flights {
   readonly #host: FlightHost
-  // Most families at rest have none, and there may be very many of them.
-  #flights: Flight[] = NONE
-  #first = 0
+  #first: Flight | undefined
+  #last: Flight | undefined
 
   constructor(host: FlightHost) {
     this.#host = host
   }
 
   get isEmpty(): boolean {
-    return this.#flights.length === this.#first
+    return this.#first === undefined
   }
 
   /** The one that was decided last. */
   get last(): Flight | undefined {
-    return this.#flights.at(-1)
+    return this.#last
   }
 
   depart(script: readonly Act[], mails: readonly KeptMail[]): Flight {
     const flight = new Flight(this.#host, script, mails)
-    if (this.#flights === NONE) this.#flights = [flight]
-    else this.#flights.push(flight)
+    if (this.#last === undefined) this.#first = flight
+    else this.#last.next = flight
+    this.#last = flight
     return flight
   }
 
   /** Takes out the next turn in order, if it is on disk. */
   arrived(): Flight | undefined {
-    const flight = this.#flights[this.#first]
-    if (flight?.isWritten !== true) return undefined
-    this.#first += 1
-    if (this.#first === this.#flights.length) this.#clear()
-    else if (this.#first >= ROOM) {
-      this.#flights.splice(0, this.#first)
-      this.#first = 0
-    }
-    return flight
+    return this.#first?.isWritten === true ? this.#takeOut() : undefined
   }
 
   /** Tells those who wait that nothing more arrives; returns the mail that will not be delivered. */
   lose(error: unknown): KeptMail[] {
-    const lost = this.#flights.slice(this.#first)
-    this.#clear()
+    const lost: Flight[] = []
+    for (let flight = this.#takeOut(); flight !== undefined; flight = this.#takeOut()) lost.push(flight)
     for (const flight of lost) flight.lose(error)
     return lost.flatMap(({ mails }) => mails)
   }
 
   /** Resolves when none is under way any more, be they published or lost. */
   async settled(): Promise<void> {
-    const { last } = this
-    await last?.landed().catch(() => {})
+    await this.#last?.landed().catch(() => {})
   }
 
-  #clear(): void {
-    this.#flights = NONE
-    this.#first = 0
+  #takeOut(): Flight | undefined {
+    const flight = this.#first
+    this.#first = flight?.next
+    if (this.#first === undefined) this.#last = undefined
+    // One that is garbage must not keep those after it.
+    if (flight !== undefined) flight.next = undefined
+    return flight
   }
 }

@@ -11,8 +11,9 @@
  */
 import type { CanonicalEvent } from '../fold/canonical.ts'
 import type { DurableMachine } from '../fold/durable-machine.ts'
-import type { Answer, Receipt, SendOptions } from '../cell/receipt.ts'
+import type { Receipt } from '../cell/receipt.ts'
 import { RuntimeError } from '../runtime-error.ts'
+import type { Sender } from './sender.ts'
 
 /** So many events are decided at once, in one turn of the event loop. */
 const BURST = 128
@@ -22,18 +23,16 @@ const SLICE = 512
 
 const DEFAULT_LIMIT = 10_000
 
-/** Who waits for the answer, and what goes beside the event. */
-export type Offer = { readonly options: SendOptions; readonly answer: Answer }
 /** Whom events are for. */
 type Addressee = {
   readonly id: string
   readonly machine: DurableMachine
   mailbox: Mailbox | undefined
   /** Its turn has come. */
-  take(canonical: CanonicalEvent, offer: Offer): void
+  take(canonical: CanonicalEvent, sender: Sender): void
 }
 
-type Waiting = { readonly canonical: CanonicalEvent; readonly offer: Offer }
+type Waiting = { readonly canonical: CanonicalEvent; readonly sender: Sender }
 
 /** Of one actor; its cell keeps it. */
 export class Mailbox {
@@ -43,28 +42,6 @@ export class Mailbox {
   taken = 0
   turn = -1
   queue: Waiting[] = []
-}
-
-/** Counts an event out of its mailbox when its sender is answered. */
-class Counted implements Answer {
-  readonly #box: Mailbox
-  readonly #answer: Answer
-
-  constructor(box: Mailbox, answer: Answer) {
-    this.#box = box
-    this.#answer = answer
-    box.waiting += 1
-  }
-
-  give(receipt: Receipt): void {
-    this.#box.waiting -= 1
-    this.#answer.give(receipt)
-  }
-
-  fail(error: unknown): void {
-    this.#box.waiting -= 1
-    this.#answer.fail(error)
-  }
 }
 
 export class Mailboxes {
@@ -80,31 +57,29 @@ export class Mailboxes {
     this.#limit = limit
   }
 
-  /** Hands an event to its cell, at once or when its turn comes. `isUrgent`: not to be turned away. */
-  offer(
-    cell: Addressee,
-    { canonical, offer }: Waiting,
-    { isUrgent = false }: { readonly isUrgent?: boolean } = {},
-  ): void {
-    const box = (cell.mailbox ??= new Mailbox())
+  /** Hands an event to its cell, at once or when its turn comes; if too many wait for it, turns the sender away. */
+  offer(cell: Addressee, canonical: CanonicalEvent, sender: Sender): void {
     const limit = cell.machine.policies.mailboxLimit ?? this.#limit
-    if (box.waiting >= limit && !isUrgent) {
-      offer.answer.fail(mailboxFull(cell.id, limit))
-      return
-    }
+    if ((cell.mailbox?.waiting ?? 0) >= limit) sender.fail(mailboxFull(cell.id, limit))
+    else this.offerUrgently(cell, canonical, sender)
+  }
+
+  /** The same for what is not to be turned away. */
+  offerUrgently(cell: Addressee, canonical: CanonicalEvent, sender: Sender): void {
+    const box = (cell.mailbox ??= new Mailbox())
     if (box.turn !== this.#turn) {
       box.turn = this.#turn
       box.taken = 0
       this.#turnLater()
     }
-    const counted = { options: offer.options, answer: new Counted(box, offer.answer) }
+    sender.waitIn(box)
     if (box.taken < BURST && box.queue.length === 0) {
       box.taken += 1
-      cell.take(canonical, counted)
+      cell.take(canonical, sender)
       return
     }
     if (box.queue.length === 0) this.#inLine.push(cell)
-    box.queue.push({ canonical, offer: counted })
+    box.queue.push({ canonical, sender })
   }
 
   /** Decides at once all that has been taken in. */
@@ -155,7 +130,7 @@ export class Mailboxes {
     const next = box?.queue.shift()
     if (box === undefined || next === undefined) return
     if (box.queue.length > 0) this.#inLine.push(cell)
-    cell.take(next.canonical, next.offer)
+    cell.take(next.canonical, next.sender)
   }
 }
 

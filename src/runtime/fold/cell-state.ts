@@ -103,3 +103,13 @@ export type Effect =
   | { readonly kind: 'emit'; readonly event: AnyEventObject }
   | { readonly kind: 'log'; readonly values: readonly unknown[] }
   | { readonly kind: 'action'; readonly key: string; readonly action: RawAction }
+
+/** Before the first event: has all the fields, so that states are of one shape. */
+export const UNBORN: CellState = {
+  version: 0,
+  snapshot: undefined as unknown as AnyMachineSnapshot,
+  children: new Map(),
+  timers: new Map(),
+  booked: 0,
+  link: undefined,
+}

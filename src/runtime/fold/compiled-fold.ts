@@ -139,13 +139,33 @@ function notHere(): never {
   throw new Error('there is nothing to spawn')
 }
 
-/** In the form and order in which XState makes them. */
+/** The fields of a snapshot in the order in which XState makes them. */
+const NO_SNAPSHOT: { readonly [field: string]: unknown } = {
+  status: undefined,
+  output: undefined,
+  error: undefined,
+  machine: undefined,
+  context: undefined,
+  _nodes: undefined,
+  value: undefined,
+  tags: undefined,
+  children: undefined,
+  historyValue: undefined,
+  matches: undefined,
+  hasTag: undefined,
+  can: undefined,
+  getMeta: undefined,
+  toJSON: undefined,
+}
+
+/** A copy with other values, not a literal, for the sake of the garbage collector (eventstore/young.ts). */
 function moved(
   from: AnyMachineSnapshot,
   context: unknown,
   { nodes, value, tags }: State,
 ): AnyMachineSnapshot {
   return {
+    ...NO_SNAPSHOT,
     status: from.status,
     output: from.output,
     error: from.error,

@@ -7,7 +7,7 @@
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate'
 import { withReferences } from './actor-refs.ts'
 import { CHILD_FIELD, MIGRATION_FIELD, READS_FIELD, REFS_FIELD, TIMER_FIELD } from './canonical.ts'
-import type { CellState, ChildRecord, ParentLink, TimerRecord } from './cell-state.ts'
+import { UNBORN, type CellState, type ChildRecord, type ParentLink, type TimerRecord } from './cell-state.ts'
 import { isChildAddress } from './child-address.ts'
 import type { DurableMachine } from './durable-machine.ts'
 import type { FoldEnvelope } from './fold-envelope.ts'
@@ -30,14 +30,6 @@ export type Folder = {
   fold(state: CellState | undefined, envelope: FoldEnvelope): FoldOutcome
   /** The state that was packed at a version of the stream, to go on from. */
   restore(packed: PackedState, version: number): CellState
-}
-
-const UNBORN: Omit<CellState, 'snapshot'> = {
-  version: 0,
-  children: new Map(),
-  timers: new Map(),
-  booked: 0,
-  link: undefined,
 }
 
 /** A fold for one stream. `live` lets the machine's `self` answer; a replay goes without. */

@@ -1,6 +1,6 @@
 /** Turns what a step asked for into data: the next children and timers, and the effects in XState's own order. */
 import type { AnyActorRef, AnyEventObject, AnyMachineSnapshot } from 'xstate'
-import type { CellState, Effect, RawAction, TimerRecord } from './cell-state.ts'
+import { UNBORN, type CellState, type Effect, type RawAction, type TimerRecord } from './cell-state.ts'
 import type { RecordedRef } from './actor-refs.ts'
 import { RuntimeError } from '../runtime-error.ts'
 import { keyOf, type Step } from './step.ts'
@@ -55,17 +55,14 @@ export function onlyMoves(before: CellState, after: AnyMachineSnapshot): boolean
   return after.status === 'active' && after.children === before.snapshot.children
 }
 
-/** Counts in a step that only moves the machine. */
+/** Counts in a step that only moves the machine: a copy, not a literal, for the sake of the garbage collector (young.ts). */
 export function moveOnly(
   before: CellState,
   { version, snapshot, booked }: Pick<CellState, 'booked' | 'snapshot' | 'version'>,
 ): Accepted {
   const { children, timers, link } = before
-  return {
-    kind: 'accepted',
-    state: withCrashes(before, { version, snapshot, children, timers, booked, link }),
-    effects: NOTHING,
-  }
+  const state: CellState = { ...UNBORN, version, snapshot, children, timers, booked, link }
+  return { kind: 'accepted', state: withCrashes(before, state), effects: NOTHING }
 }
 
 /** Nearly no actor has passed over anything, and states of one shape are fast. */
