@@ -125,6 +125,24 @@ export const admitBatch = (batch: AtomicBatch): void => {
   }
 }
 
+/**
+ * The same for a batch whose names are sound as far as those who appended it chose them: what is left to check is what
+ * they were told by others, which may be no text at all.
+ * @throws {EventStoreError} `ES_INVALID_EVENT` with `path`.
+ */
+export const admitSoundBatch = (batch: Pick<AtomicBatch, 'appends'>): void => {
+  for (const { events } of batch.appends) {
+    for (const { event_id, source_agent, correlation_id, causation_id } of events) {
+      const isText =
+        typeof event_id === 'string' &&
+        isOptionalString(source_agent) &&
+        isOptionalString(correlation_id) &&
+        (causation_id === null || isOptionalString(causation_id))
+      if (!isText) admitBatch(batch)
+    }
+  }
+}
+
 /** How errors name one event of a call; a lone event needs no name. */
 export const pathOfEvent = (
   batch: { readonly appends: readonly { readonly events: readonly unknown[] }[] },

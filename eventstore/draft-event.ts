@@ -2,21 +2,27 @@
 import { pathOfEvent, pathOfField } from './admission.ts'
 import type { EventBody, JsonValue, NewEvent } from './event.ts'
 import type { ImportBatch } from './event-store.ts'
-import { copyAsJson, copyIfPlain, NOT_PLAIN } from './payload.ts'
+import { cloneJson, copyAsJson, copyIfPlain, NOT_PLAIN } from './payload.ts'
 
 /** Where the event being copied stands in its call, and what it loses; one per call, moved on. */
 export type Cursor = {
   readonly batch: ImportBatch
   readonly outcome: boolean
+  /** Whether all values are JSON already. */
+  readonly isSound: boolean
   append: number
   place: number
   /** Paths to what could not be carried as it was. */
   lost: string[] | undefined
 }
 
-export const cursorOver = (batch: ImportBatch): Cursor => ({
+export const cursorOver = (
+  batch: ImportBatch,
+  { isSound = false }: { readonly isSound?: boolean | undefined } = {},
+): Cursor => ({
   batch,
   outcome: batch.outcome ?? false,
+  isSound,
   append: 0,
   place: 0,
   lost: undefined,
@@ -105,6 +111,7 @@ const normalizedIn = (event: NewEvent, { lost }: Cursor): readonly string[] | un
 }
 
 const copyField = (event: NewEvent, field: 'payload' | 'state', cursor: Cursor): JsonValue => {
+  if (cursor.isSound) return cloneJson((event[field] as JsonValue | undefined) ?? null)
   const plain = copyIfPlain(event[field])
   if (plain !== NOT_PLAIN) return plain ?? null
   const { batch, append, place, outcome } = cursor

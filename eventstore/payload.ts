@@ -85,6 +85,19 @@ const copyProperties = (value: object, depth: number): JsonValue | typeof NOT_PL
   return result
 }
 
+/** A copy of what is JSON already, because it came out of a copy before: nothing of it is checked. */
+export const cloneJson = (value: JsonValue): JsonValue => {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(cloneJson)
+  const clone: Record<string, JsonValue> = { ...(value as Record<string, JsonValue>) }
+  for (const key in clone) {
+    const item = clone[key]
+    if (typeof item === 'object' && item !== null && Object.hasOwn(clone, key))
+      set(clone, key, cloneJson(item))
+  }
+  return clone
+}
+
 const here = (walk: Walk): string => pathText(String(walk.path[0]), walk.path.slice(1))
 
 /** Refuses the value, or notes that it was normalised and gives what stands in for it. */

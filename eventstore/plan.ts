@@ -88,9 +88,14 @@ const and = <T>(list: readonly T[], item: T): readonly T[] => {
 }
 
 /**
+ * `isSound`: payloads and states are JSON already, and only copied.
  * @throws {EventStoreError} `ES_VERSION_CONFLICT`, `ES_NOT_SERIALISABLE`.
  */
-export const planBatch = (batch: LogBatch, context: PlanContext): Plan => {
+export const planBatch = (
+  batch: LogBatch,
+  context: PlanContext,
+  options?: { readonly isSound: boolean },
+): Plan => {
   const { position } = context
   const draft: Draft = {
     position,
@@ -103,7 +108,7 @@ export const planBatch = (batch: LogBatch, context: PlanContext): Plan => {
     heads: NONE,
   }
   const { appends } = batch
-  const cursor = cursorOver(batch)
+  const cursor = cursorOver(batch, options)
   const [only] = appends
   if (only !== undefined && appends.length === 1) {
     const head = draftAppend(draft, context.headOf(only.stream_id), {

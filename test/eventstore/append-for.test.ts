@@ -18,14 +18,18 @@ afterEach(() => {
 type Heard = { events: readonly RecordedEvent[] } | { error: unknown }
 
 /** Appends, and gives what the hearer heard, once. */
-const heard = async (store: EventStore, batch: AtomicBatch): Promise<Heard> => {
+const heard = async (
+  store: EventStore,
+  batch: AtomicBatch,
+  append: typeof EventLog.appendFor = EventLog.appendFor,
+): Promise<Heard> => {
   const answers: Heard[] = []
   const told = new Promise<void>((resolve) => {
     const hear = (answer: Heard): void => {
       answers.push(answer)
       resolve()
     }
-    EventLog.appendFor(store, batch, {
+    append(store, batch, {
       written: (events) => hear({ events }),
       failed: (error) => hear({ error }),
     })
@@ -107,5 +111,46 @@ describe('appending without a promise', () => {
     })
     expect(await heard(around, one('a'))).toMatchObject({ events: [{ position: 1 }] })
     expect(seen).toEqual([one('a')])
+  })
+})
+
+describe('appending what is known to be sound', () => {
+  const event = { event_id: 'e-1', event_type: 'made', timestamp: '2026-01-02T03:04:05.678Z' }
+  const sound = (payload: unknown, beside: object = {}): AtomicBatch => ({
+    appends: [{ stream_id: 'a', events: [{ ...event, payload, ...beside }] }],
+  })
+
+  test('leaves the same on disk as any other append', async () => {
+    const [usual, quick] = [createMemoryEventStore(), createMemoryEventStore()]
+    const batch = sound(
+      { n: 1, list: [{ deep: ['x'] }] },
+      { state: { at: 'work' }, normalized: ['payload.n'] },
+    )
+    const answers = [await heard(usual, batch), await heard(quick, batch, EventLog.appendSound)]
+    expect(answers[1]).toEqual(answers[0])
+    expect(await quick.verify()).toMatchObject({ ok: true, events: 1 })
+  })
+
+  test('copies what it is given, down to the last', async () => {
+    const store = createMemoryEventStore()
+    const payload = { list: [{ deep: 'before' }], state: { at: 'work' } }
+    const appended = heard(store, sound(payload, { state: payload.state }), EventLog.appendSound)
+    for (const item of payload.list) item.deep = 'after'
+    payload.state.at = 'rest'
+    expect(await appended).toMatchObject({
+      events: [{ payload: { list: [{ deep: 'before' }] }, state: { at: 'work' } }],
+    })
+  })
+
+  test.each([
+    ['event_id', 7],
+    ['source_agent', 7],
+    ['correlation_id', {}],
+    ['causation_id', false],
+  ])('refuses a %s that is no text', async (field, value) => {
+    const store = createMemoryEventStore()
+    const answer = await heard(store, sound({}, { [field]: value }), EventLog.appendSound)
+    expect(answer).toMatchObject({ error: { code: 'ES_INVALID_EVENT', path: field } })
+    expect(store.position()).toBe(0)
   })
 })

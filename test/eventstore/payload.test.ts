@@ -2,9 +2,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { admitEvent } from '../../eventstore/admission.ts'
-import type { NewEvent } from '../../eventstore/event.ts'
+import type { JsonValue, NewEvent } from '../../eventstore/event.ts'
 import { createMemoryEventStore } from '../../eventstore/index.ts'
-import { copyAsJson } from '../../eventstore/payload.ts'
+import { cloneJson, copyAsJson } from '../../eventstore/payload.ts'
 
 const strict = (value: unknown): unknown => copyAsJson(value, { root: () => 'payload', outcome: false }).value
 const lenient = (value: unknown) => copyAsJson(value, { root: () => 'payload', outcome: true })
@@ -182,6 +182,30 @@ describe('the envelope of an event', () => {
         normalized: [],
       }),
     ).toBeUndefined()
+  })
+})
+
+describe('a value that is JSON already', () => {
+  test('is copied without anything in common with the copy', () => {
+    const parts = (value: unknown): object[] =>
+      typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(parts)] : []
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        const value = JSON.parse(text) as JsonValue
+        const copy = cloneJson(value)
+        expect(JSON.stringify(copy)).toBe(JSON.stringify(value))
+        expect(Object.getPrototypeOf(Object(copy))).toBe(Object.getPrototypeOf(Object(value)))
+        const shared = new Set(parts(value))
+        expect(parts(copy).some((part) => shared.has(part))).toBe(false)
+      }),
+    )
+  })
+
+  test('keeps a property called __proto__, and takes none from elsewhere', () => {
+    const value = JSON.parse('{"__proto__":{"a":{"b":1}}}') as JsonValue
+    expect(JSON.stringify(cloneJson(value))).toBe('{"__proto__":{"a":{"b":1}}}')
+    const inherited = Object.assign(Object.create({ foreign: { a: 1 } }) as object, { own: {} })
+    expect(Object.keys(cloneJson(inherited as JsonValue) as object)).toEqual(['own'])
   })
 })
 

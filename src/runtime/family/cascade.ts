@@ -45,7 +45,12 @@ export type Kinship = {
   unbear(cell: Member): void
   /** Whether earlier mail to this actor waits on disk, which this one must not overtake. */
   isWaitedFor(address: string): boolean
+  /** Whether a turn is being decided: what is sent meanwhile would decide on a state that is being left. */
+  deciding: boolean
 }
+
+/** Who sent an event, and which event it came of. */
+type From = { readonly source?: string | undefined; readonly causationId?: string | null | undefined }
 
 export class Cascade {
   // A first push takes room for sixteen, and most turns have one of each: they are made with the first.
@@ -88,23 +93,35 @@ export class Cascade {
     return this.#parts === undefined && this.#left === undefined && this.#dead === undefined
   }
 
-  /** The event that the turn begins with; how it fared does not depend on the rest. */
-  begin(
-    cell: Member,
-    canonical: CanonicalEvent,
-    from: { readonly source: string; readonly causationId: string | null },
-  ): FoldOutcome {
-    cell.busy = true
-    const outcome = this.#take(cell, canonical, from)
-    this.#flush(cell)
-    this.#leaveRest()
-    return outcome
+  /** The event that the turn begins with; how it fared does not depend on the rest. What throws is undone. */
+  begin(cell: Member, canonical: CanonicalEvent, from: From): FoldOutcome {
+    this.#kin.deciding = true
+    try {
+      cell.busy = true
+      const outcome = this.#take(cell, canonical, from)
+      this.#flush(cell)
+      this.#leaveRest()
+      return outcome
+    } catch (error) {
+      this.undo()
+      throw error
+    } finally {
+      this.#kin.deciding = false
+    }
   }
 
-  /** Mail that was sent in an earlier turn. */
+  /** Mail that was sent in an earlier turn. What throws is undone. */
   receive(mail: Mail): void {
-    this.#hand(mail)
-    this.#leaveRest()
+    this.#kin.deciding = true
+    try {
+      this.#hand(mail)
+      this.#leaveRest()
+    } catch (error) {
+      this.undo()
+      throw error
+    } finally {
+      this.#kin.deciding = false
+    }
   }
 
   undo(): void {
@@ -119,11 +136,8 @@ export class Cascade {
     for (const cell of this.#born ?? NONE) this.#kin.unbear(cell)
   }
 
-  #take(
-    cell: Member,
-    given: CanonicalEvent,
-    { source, causationId }: { readonly source: string; readonly causationId: string | null },
-  ): FoldOutcome {
+  #take(cell: Member, given: CanonicalEvent, from: From): FoldOutcome {
+    const { source = '', causationId = null } = from
     const eventId = this.#kin.newEventId()
     const before = cell.decided
     const version = before === undefined ? 1 : before.version + 1

@@ -61,7 +61,7 @@ export class Family implements Kin, Kinship, FlightHost {
   #members: Map<string, Cell> | undefined
   #broken: Error | undefined
   #closed = false
-  #deciding = false
+  deciding = false
   /** Whether an action has sent something that is not decided yet. */
   #posting = false
   /** Whether it was used since `rest` was asked last. */
@@ -156,7 +156,7 @@ export class Family implements Kin, Kinship, FlightHost {
     if (this.#closed) throw closedUnder(mail.to)
     this.#awaited.remove(mail)
     const cascade = this.#cascade()
-    this.#taking(cascade, () => cascade.receive(mail))
+    cascade.receive(mail)
     await this.#depart(cascade, mail.key).landed()
   }
 
@@ -164,7 +164,7 @@ export class Family implements Kin, Kinship, FlightHost {
   async #sendAbroad(mail: Mail): Promise<void> {
     if (this.#broken !== undefined) throw this.#broken
     const cascade = this.#cascade()
-    this.#taking(cascade, () => cascade.receive(mail))
+    cascade.receive(mail)
     await this.#depart(cascade).landed()
   }
 
@@ -191,10 +191,9 @@ export class Family implements Kin, Kinship, FlightHost {
   #offer(cell: Cell, canonical: CanonicalEvent, sender: Sender): void {
     const { options } = sender
     const before = cell.decided
-    const from = { source: options.source ?? '', causationId: options.causationId ?? null }
     this.#used = true
     const cascade = this.#cascade()
-    const outcome = this.#taking(cascade, () => cascade.begin(cell, canonical, from))
+    const outcome = cascade.begin(cell, canonical, options)
     if (before === undefined && outcome.kind === 'accepted' && outcome.state.snapshot.status === 'error') {
       cascade.undo()
       throw bornDead({ id: cell.id, machine: cell.machine.label }, outcome.state.snapshot.error)
@@ -213,8 +212,7 @@ export class Family implements Kin, Kinship, FlightHost {
   }
 
   wouldEnd(cell: Cell, canonical: CanonicalEvent): boolean {
-    const cascade = this.#cascade()
-    return this.#taking(cascade, () => endsRoot(cascade, [...this.members()], { cell, canonical }))
+    return endsRoot(this.#cascade(), [...this.members()], { cell, canonical })
   }
 
   lost(error: unknown): void {
@@ -239,7 +237,7 @@ export class Family implements Kin, Kinship, FlightHost {
       sent.catch((error) => this.host.onError(error))
     }
     // Inside a fold the event would decide on a state that is being left.
-    if (!this.#deciding) send()
+    if (!this.deciding) send()
     else {
       this.#posting = true
       queueMicrotask(send)
@@ -282,7 +280,7 @@ export class Family implements Kin, Kinship, FlightHost {
     const wasUsed = this.#used
     this.#used = false
     if (wasUsed || this.#closed || this.#broken !== undefined) return false
-    if (this.#deciding || this.#posting || !this.#flights.isEmpty || this.#found.length > 0) return false
+    if (this.deciding || this.#posting || !this.#flights.isEmpty || this.#found.length > 0) return false
     if (!canAllRest(this.members(), this.host.clock.now())) return false
     this.#resting = true
     this.release()
@@ -315,18 +313,6 @@ export class Family implements Kin, Kinship, FlightHost {
     return new Cascade(this, time)
   }
 
-  #taking<T>(cascade: Cascade, take: () => T): T {
-    this.#deciding = true
-    try {
-      return take()
-    } catch (error) {
-      cascade.undo()
-      throw error
-    } finally {
-      this.#deciding = false
-    }
-  }
-
   /** Puts mail into the outbox. */
   #keep(left: readonly Mail[]): Kept {
     const kept = left.map((mail) => keepMail(mail, this.member(mail.from)?.decided?.version ?? 0))
@@ -343,7 +329,9 @@ export class Family implements Kin, Kinship, FlightHost {
     const { mails, entries } = left.length === 0 ? NOTHING : this.#keep(left)
     const batch = batchOf(cascade, { taken, mails: entries })
     const flight = this.#flights.depart(script, mails)
-    EventLog.appendFor(this.host.store, batch, flight)
+    // What machines have taken was checked when it came, and is JSON since; what goes beside events may be anything.
+    if (batch.entries === undefined) EventLog.appendSound(this.host.store, batch, flight)
+    else EventLog.appendFor(this.host.store, batch, flight)
     return flight
   }
 

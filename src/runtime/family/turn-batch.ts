@@ -5,7 +5,10 @@ import { intentRecords } from '../effects/owed-effect.ts'
 import type { Cascade } from './cascade.ts'
 import { recordsOf } from './turn.ts'
 
-/** `taken`: the entry of the mail that the turn began with; `mails`: those of mail that it leaves behind. */
+/**
+ * Without entries it is nothing but what machines have decided. `taken`: the entry of the mail that the turn began with;
+ * `mails`: those of mail that it leaves behind.
+ */
 export function batchOf(
   { parts, script, time, dead }: Pick<Cascade, 'dead' | 'parts' | 'script' | 'time'>,
   { taken, mails }: { readonly taken: string | undefined; readonly mails: readonly Entry[] },

@@ -104,10 +104,15 @@ function run(
   let context = before
   let custom: RawAction[] | undefined
   for (const action of actions) {
+    if (action.kind === 'assign') {
+      const args = { context, event, spawn: notHere, self, system }
+      context = assigned(args, action.assignment, paramsOf(action.params, args))
+      continue
+    }
     const info = { context, event, self, system }
     const params = paramsOf(action.params, info)
-    if (action.kind === 'assign') context = assigned(info, action.assignment, params)
-    else (custom ??= []).push({ type: action.type, info, params, exec: action.exec })
+    custom ??= []
+    custom.push({ type: action.type, info, params, exec: action.exec })
   }
   // All of it has gone well: nothing was asked of the scope so far.
   if (custom !== undefined) for (const action of custom) scope.execute(action)
@@ -118,12 +123,8 @@ function paramsOf(params: unknown, { context, event }: Args): unknown {
   return typeof params === 'function' ? (params as (args: Args) => unknown)({ context, event }) : params
 }
 
-function assigned(
-  { context, event, self, system }: Args & { readonly self: unknown; readonly system: unknown },
-  assignment: Assignment,
-  params: unknown,
-): unknown {
-  const args = { context, event, spawn: notHere, self, system }
+function assigned(args: Args, assignment: Assignment, params: unknown): unknown {
+  const { context } = args
   if (typeof assignment === 'function') return { ...(context as object), ...assignment(args, params) }
   const next: Record<string, unknown> = { ...(context as object) }
   // All of them see the context as it was before.
