@@ -17,6 +17,7 @@ import {
   type FileDamage,
   type WriteAheadLog,
 } from './leveldb/database-files.ts'
+import type { LogRecord } from './leveldb/log-file.ts'
 import { readManifest, type DatabaseFiles } from './leveldb/manifest.ts'
 import { readWriteBatch } from './leveldb/write-batch.ts'
 
@@ -95,9 +96,9 @@ export const isBefore = (end: Reached, other: Reached): boolean =>
   end.position < other.position || (end.position === other.position && end.turn < other.turn)
 
 /** Where the last batch in these records ends; only the end is taken apart. */
-const lastBatch = (records: readonly Buffer[]): Reached | undefined => {
+const lastBatch = (records: readonly LogRecord[]): Reached | undefined => {
   for (const record of records.toReversed()) {
-    for (const { key } of readWriteBatch(record).toReversed()) {
+    for (const { key } of readWriteBatch(record()).toReversed()) {
       const end = batchOfKey(key)
       if (end !== undefined) return end
     }

@@ -1,7 +1,7 @@
 /** Reads the files of a LevelDB database without LevelDB: each block and record that is whole, and what is not. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readLogFile } from './log-file.ts'
+import { readLogFile, type LogRecord } from './log-file.ts'
 import { readManifest, type DatabaseFiles, type TableEntry } from './manifest.ts'
 import { readTableFile, type KeySpan } from './table-file.ts'
 import { readWriteBatch, type KeyVersion } from './write-batch.ts'
@@ -58,10 +58,10 @@ const readTable = async (
 export type WriteAheadLog = {
   readonly file: string
   /** Before the first bad stretch. */
-  readonly records: readonly Buffer[]
+  readonly records: readonly LogRecord[]
   readonly bad: FileDamage | undefined
   /** Whole records after the first bad stretch. */
-  readonly recordsAfter: readonly Buffer[]
+  readonly recordsAfter: readonly LogRecord[]
 }
 
 /** The write-ahead logs that LevelDB would read when it opens, the oldest first. */
@@ -72,8 +72,8 @@ export const readWriteAheadLogs = async (
   const files = (await readdir(folder)).filter((name) => /^\d+\.log$/.test(name)).sort()
   const logs: WriteAheadLog[] = []
   for (const file of files.filter((name) => Number.parseInt(name, 10) >= firstLog)) {
-    const records: Buffer[] = []
-    const recordsAfter: Buffer[] = []
+    const records: LogRecord[] = []
+    const recordsAfter: LogRecord[] = []
     let bad: FileDamage | undefined
     // Gone since we looked: what it held is in a table now.
     const bytes = await readFile(join(folder, file)).catch(() => undefined)
@@ -109,7 +109,7 @@ export async function* readDatabaseFiles(
   yield* readTables(folder, files)
   for (const { file, records, bad, recordsAfter } of await readWriteAheadLogs(folder, files)) {
     for (const record of [...records, ...recordsAfter]) {
-      yield { type: 'entries', file, entries: () => readWriteBatch(record) }
+      yield { type: 'entries', file, entries: () => readWriteBatch(record()) }
     }
     if (bad !== undefined) yield { type: 'damage', damage: bad }
   }

@@ -13,9 +13,12 @@ const FULL = 1
 const FIRST = 2
 const LAST = 4
 
+/** The bytes of a record, put together when they are asked for: most are only checked. */
+export type LogRecord = () => Buffer
+
 /** Something in a log, in the order of offsets. */
 export type LogItem =
-  | { readonly type: 'record'; readonly offset: number; readonly bytes: Buffer }
+  | { readonly type: 'record'; readonly offset: number; readonly bytes: LogRecord }
   /** Bytes that are no record: damage, unless nothing was ever acknowledged after them. */
   | { readonly type: 'bad'; readonly offset: number; readonly detail: string }
   /** The log ends inside a record: its writer died. */
@@ -58,11 +61,12 @@ export function* readLogFile(bytes: Buffer): Generator<LogItem> {
       }
       begun = undefined
     }
-    if (kind === FULL) yield { type: 'record', offset: at, bytes: body }
+    if (kind === FULL) yield { type: 'record', offset: at, bytes: () => body }
     else if (kind === FIRST) begun = { offset: at, parts: [body] }
     else if (begun !== undefined) begun.parts.push(body)
     if (kind === LAST && begun !== undefined) {
-      yield { type: 'record', offset: begun.offset, bytes: Buffer.concat(begun.parts) }
+      const { offset, parts } = begun
+      yield { type: 'record', offset, bytes: () => Buffer.concat(parts) }
       begun = undefined
     }
     at = next

@@ -26,7 +26,7 @@ export const readManifest = async (folder: string): Promise<DatabaseFiles> => {
   for (const item of readLogFile(await readFile(join(folder, name)))) {
     if (item.type === 'torn') break
     if (item.type === 'bad') throw new MalformedError(`${name} at ${item.offset}: ${item.detail}`)
-    const edit = readEdit(item.bytes)
+    const edit = readEdit(item.bytes())
     for (const tag of edit.tags) seen.add(tag)
     if (edit.log !== undefined) firstLog = edit.log
     for (const number of edit.removed) tables.delete(number)

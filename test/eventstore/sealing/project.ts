@@ -73,6 +73,6 @@ function* unpacked(name: string, bytes: Buffer): Generator<Buffer> {
       for (const { key, value } of item.entries()) yield Buffer.from(`${key} ${value ?? ''}`)
     }
   } else if (/^\d+\.log$/.test(name)) {
-    for (const item of readLogFile(bytes)) if (item.type === 'record') yield item.bytes
+    for (const item of readLogFile(bytes)) if (item.type === 'record') yield item.bytes()
   }
 }
