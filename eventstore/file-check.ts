@@ -12,12 +12,11 @@ import { corruptError, damage, type Damage } from './damage.ts'
 import { batchOfKey } from './keys.ts'
 import { MalformedError } from './leveldb/byte-reader.ts'
 import {
+  checkWriteAheadLogs,
   readTables,
-  readWriteAheadLogs,
   type FileDamage,
   type WriteAheadLog,
 } from './leveldb/database-files.ts'
-import type { LogRecord } from './leveldb/log-file.ts'
 import { readManifest, type DatabaseFiles } from './leveldb/manifest.ts'
 import { readWriteBatch } from './leveldb/write-batch.ts'
 
@@ -40,8 +39,7 @@ const CHECKED_AFTER_CRASH_BYTES = 512 * 1024 * 1024
  */
 export const checkFiles = async ({ folder, reached, uncleanEnds }: FileCheck): Promise<void> => {
   const files = await readFiles(folder)
-  const logs = await readWriteAheadLogs(folder, files)
-  const found = checkLogs(logs, reached)
+  const found = await checkLogs(await checkWriteAheadLogs(folder, files), reached)
   if (found !== undefined) throw corruptError(found)
   const bytes = files.tables.reduce((sum, { size }) => sum + size, 0)
   const worthIt =
@@ -76,13 +74,18 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 export const fileDamage = ({ file, offset, detail }: FileDamage): Damage =>
   damage('file', `${file} at byte ${offset}: ${detail}`, {})
 
+type CheckedRecord = () => Promise<Buffer>
+
 /** What is wrong with the write-ahead logs, beyond an end that was being written when the process died. */
-const checkLogs = (logs: readonly WriteAheadLog[], reached: BatchEnd | undefined): Damage | undefined => {
+const checkLogs = async (
+  logs: readonly WriteAheadLog<CheckedRecord>[],
+  reached: BatchEnd | undefined,
+): Promise<Damage | undefined> => {
   for (const [at, { bad, recordsAfter }] of logs.entries()) {
     const followed = recordsAfter.length > 0 || logs.slice(at + 1).some(({ records }) => records.length > 0)
     if (bad !== undefined && followed) return fileDamage(bad)
   }
-  const end = lastBatch(logs.flatMap(({ records }) => records))
+  const end = await lastBatch(logs.flatMap(({ records }) => records))
   if (end === undefined || reached === undefined || !isBefore(end, reached)) return undefined
   const bad = logs.find((log) => log.bad !== undefined)?.bad
   const why = bad === undefined ? '' : `; ${bad.file} at byte ${bad.offset}: ${bad.detail}`
@@ -96,9 +99,9 @@ export const isBefore = (end: Reached, other: Reached): boolean =>
   end.position < other.position || (end.position === other.position && end.turn < other.turn)
 
 /** Where the last batch in these records ends; only the end is taken apart. */
-const lastBatch = (records: readonly LogRecord[]): Reached | undefined => {
+const lastBatch = async (records: readonly CheckedRecord[]): Promise<Reached | undefined> => {
   for (const record of records.toReversed()) {
-    for (const { key } of readWriteBatch(record()).toReversed()) {
+    for (const { key } of readWriteBatch(await record()).toReversed()) {
       const end = batchOfKey(key)
       if (end !== undefined) return end
     }

@@ -1,7 +1,8 @@
 /** Reads the files of a LevelDB database without LevelDB: each block and record that is whole, and what is not. */
-import { readdir, readFile } from 'node:fs/promises'
+import { open, readdir, readFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readLogFile, type LogRecord } from './log-file.ts'
+import { MalformedError } from './byte-reader.ts'
+import { BLOCK, LogChunks, readLogFile, type LogItem } from './log-file.ts'
 import { readManifest, type DatabaseFiles, type TableEntry } from './manifest.ts'
 import { readTableFile, type KeySpan } from './table-file.ts'
 import { readWriteBatch, type KeyVersion } from './write-batch.ts'
@@ -54,37 +55,125 @@ const readTable = async (
   return undefined
 }
 
-/** One write-ahead log: the records that are whole, and the first stretch that is not. */
-export type WriteAheadLog = {
+/** One write-ahead log: the records that are whole, as what gives their bytes, and the first stretch that is not. */
+export type WriteAheadLog<TRecord = () => Buffer> = {
   readonly file: string
   /** Before the first bad stretch. */
-  readonly records: readonly LogRecord[]
+  readonly records: readonly TRecord[]
   readonly bad: FileDamage | undefined
   /** Whole records after the first bad stretch. */
-  readonly recordsAfter: readonly LogRecord[]
+  readonly recordsAfter: readonly TRecord[]
 }
 
 /** The write-ahead logs that LevelDB would read when it opens, the oldest first. */
-export const readWriteAheadLogs = async (
-  folder: string,
-  { firstLog }: DatabaseFiles,
-): Promise<WriteAheadLog[]> => {
-  const files = (await readdir(folder)).filter((name) => /^\d+\.log$/.test(name)).sort()
+export const readWriteAheadLogs = async (folder: string, files: DatabaseFiles): Promise<WriteAheadLog[]> => {
   const logs: WriteAheadLog[] = []
-  for (const file of files.filter((name) => Number.parseInt(name, 10) >= firstLog)) {
-    const records: LogRecord[] = []
-    const recordsAfter: LogRecord[] = []
-    let bad: FileDamage | undefined
+  for (const file of await namesOfLogs(folder, files)) {
     // Gone since we looked: what it held is in a table now.
     const bytes = await readFile(join(folder, file)).catch(() => undefined)
     if (bytes === undefined) continue
-    for (const item of readLogFile(bytes)) {
-      if (item.type === 'record') (bad === undefined ? records : recordsAfter).push(item.bytes)
-      else if (item.type === 'bad') bad ??= { file, offset: item.offset, detail: item.detail }
-    }
-    logs.push({ file, records, bad, recordsAfter })
+    const log = new Collected(file, (record) => record.bytes)
+    for (const item of readLogFile(bytes)) log.take(item)
+    logs.push(log)
   }
   return logs
+}
+
+/**
+ * The same for who only has to know that they are whole: chunk by chunk through one buffer, as fresh memory for all of it
+ * can take longer than reading. Records are read again when they are asked for.
+ */
+export const checkWriteAheadLogs = async (
+  folder: string,
+  files: DatabaseFiles,
+): Promise<WriteAheadLog<() => Promise<Buffer>>[]> => {
+  const logs: WriteAheadLog<() => Promise<Buffer>>[] = []
+  const chunk = Buffer.allocUnsafeSlow(CHUNK)
+  for (const file of await namesOfLogs(folder, files)) {
+    const path = join(folder, file)
+    const log = new Collected(
+      file,
+      ({ offset, end }) =>
+        async () =>
+          readRecord(path, { offset, end }),
+    )
+    // As above.
+    const isThere = await takeChunks(path, chunk, log).catch(() => false)
+    if (isThere) logs.push(log)
+  }
+  return logs
+}
+
+const CHUNK = 32 * BLOCK
+
+const namesOfLogs = async (folder: string, { firstLog }: DatabaseFiles): Promise<string[]> => {
+  const files = (await readdir(folder)).filter((name) => /^\d+\.log$/.test(name)).sort()
+  return files.filter((name) => Number.parseInt(name, 10) >= firstLog)
+}
+
+type FoundRecord = Extract<LogItem, { type: 'record' }>
+
+/** What is found in a log, before and after the first bad stretch. */
+class Collected<TRecord> implements WriteAheadLog<TRecord> {
+  readonly file: string
+  readonly records: TRecord[] = []
+  bad: FileDamage | undefined
+  readonly recordsAfter: TRecord[] = []
+  readonly #kept: (record: FoundRecord) => TRecord
+
+  constructor(file: string, kept: (record: FoundRecord) => TRecord) {
+    this.file = file
+    this.#kept = kept
+  }
+
+  take(item: LogItem): void {
+    if (item.type === 'record')
+      (this.bad === undefined ? this.records : this.recordsAfter).push(this.#kept(item))
+    else if (item.type === 'bad') this.bad ??= { file: this.file, offset: item.offset, detail: item.detail }
+  }
+}
+
+const takeChunks = async (path: string, chunk: Buffer, log: Collected<unknown>): Promise<true> => {
+  const handle = await open(path)
+  try {
+    const chunks = new LogChunks()
+    for (let at = 0, isLast = false; !isLast; at += CHUNK) {
+      const length = await fill(handle, chunk, at)
+      isLast = length < CHUNK
+      for (const item of chunks.take(chunk.subarray(0, length), { isLast })) log.take(item)
+    }
+  } finally {
+    await handle.close()
+  }
+  return true
+}
+
+/** Reads as much as there is room for, or as there is; how much that was. */
+const fill = async (handle: FileHandle, bytes: Buffer, position: number): Promise<number> => {
+  let length = 0
+  while (length < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, length, bytes.length - length, position + length)
+    if (bytesRead === 0) break
+    length += bytesRead
+  }
+  return length
+}
+
+/** @throws {MalformedError} if it is not there any more */
+const readRecord = async (
+  path: string,
+  { offset, end }: Pick<FoundRecord, 'end' | 'offset'>,
+): Promise<Buffer> => {
+  const start = offset % BLOCK
+  const bytes = Buffer.alloc(end - offset + start)
+  const handle = await open(path)
+  try {
+    await fill(handle, bytes, offset - start)
+  } finally {
+    await handle.close()
+  }
+  for (const item of readLogFile(bytes, start)) if (item.type === 'record') return item.bytes()
+  throw new MalformedError(`the record at byte ${offset} is not there any more`)
 }
 
 export type ReadFilesOptions = {
