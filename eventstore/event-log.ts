@@ -11,6 +11,7 @@
  */
 import type { Observable } from 'rxjs'
 import { admitBatch, admitReadOptions, admitSoundBatch, admitStreamId } from './admission.ts'
+import { ofAllStreams, ofOneStream, type Result, type Shape } from './append-results.ts'
 import { Promised, Told, type AppendHearer } from './append-waiters.ts'
 import type { BatchEnd } from './batch-auditor.ts'
 import { Commands, type RunningCommand } from './commands.ts'
@@ -39,7 +40,7 @@ import { GroupCommit, type WrittenGroup } from './group-commit.ts'
 import { HeadCache } from './head-cache.ts'
 import { LiveTail } from './live-tail.ts'
 import { LogReader } from './log-reader.ts'
-import { captureBatch, planBatch, versionsOf, type LogBatch, type Plan, type PlanContext } from './plan.ts'
+import { captureBatch, planBatch, type LogBatch, type Plan, type PlanContext } from './plan.ts'
 import { readWholeStream } from './read-stream.ts'
 import type { Storage } from './storage.ts'
 import { busyError, closedError } from './write-errors.ts'
@@ -352,42 +353,6 @@ const appendAround = (store: EventStore, batch: FreshBatch, hearer: AppendHearer
     ({ events }) => hearer.written(events),
     (error: unknown) => hearer.failed(error),
   )
-}
-
-type Result = { readonly durability: Durability }
-
-/** What a caller is told of an append: written now, or found. */
-type Shape<T> = {
-  readonly ofPlan: (plan: Plan, durability: Durability) => T
-  readonly ofResult: (result: BatchResult) => T
-}
-
-/** What results begin as: copies of it, since these wait for the disk (young.ts). */
-const NO_RESULT: AppendResult = { version: 0, position: 0, events: [], durability: 'fsync', duplicate: false }
-
-const ofAllStreams: Shape<BatchResult> = {
-  ofPlan: (plan, durability) => ({
-    position: plan.position,
-    events: plan.events,
-    versions: versionsOf(plan),
-    durability,
-    duplicate: false,
-  }),
-  ofResult: (result) => result,
-}
-
-const ofOneStream: Shape<AppendResult> = {
-  ofPlan: ({ heads, position, events }, durability) => ({
-    ...NO_RESULT,
-    version: heads[0]?.[1]?.version ?? 0,
-    position,
-    events,
-    durability,
-  }),
-  ofResult: ({ versions, position, events, durability, duplicate }) => {
-    const [version = 0] = versions.values()
-    return { version, position, events, durability, duplicate }
-  },
 }
 
 /** The clock's time as text; many events share a millisecond. */
