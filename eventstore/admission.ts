@@ -126,8 +126,8 @@ export const admitBatch = (batch: AtomicBatch): void => {
 }
 
 /**
- * The same for a batch whose names are sound as far as those who appended it chose them: what is left to check is what
- * they were told by others, which may be no text at all.
+ * The same for a batch whose names and values were checked before. Who caused an event, and its id, come from callers who
+ * need not have types: that these are texts is still looked at.
  * @throws {EventStoreError} `ES_INVALID_EVENT` with `path`.
  */
 export const admitSoundBatch = (batch: Pick<AtomicBatch, 'appends'>): void => {

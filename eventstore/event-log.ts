@@ -72,7 +72,7 @@ type Abortable = { readonly signal?: AbortSignal }
 /** A batch that is synced, taken however much waits, and of no command. */
 export type FreshBatch = Pick<AtomicBatch, 'appends' | 'entries' | 'outcome'>
 
-/** Such a batch of nothing but events. */
+/** Such a batch of nothing but events; `SOUND` says that they have been checked. */
 export type SoundBatch = Pick<AtomicBatch, 'appends'>
 
 const SOUND = { isSound: true }
@@ -159,12 +159,12 @@ export class EventLog implements EventStore {
     else appendAround(store, batch, hearer)
   }
 
-  #appendFor(batch: FreshBatch, hearer: AppendHearer, planned?: typeof SOUND): void {
+  #appendFor(batch: FreshBatch, hearer: AppendHearer, sound?: typeof SOUND): void {
     try {
-      if (planned === undefined) admitBatch(batch)
+      if (sound === undefined) admitBatch(batch)
       else admitSoundBatch(batch)
       this.#assertMayAppend(batch)
-      const plan = this.#reserve(batch, planned)
+      const plan = this.#reserve(batch, sound)
       this.#writer.add(plan, 'fsync', new Told(hearer, plan.events))
     } catch (error) {
       queueMicrotask(() => hearer.failed(error))
@@ -281,8 +281,8 @@ export class EventLog implements EventStore {
   }
 
   /** Checks and plans a batch and takes its versions and positions, in one go. */
-  #reserve(batch: LogBatch, planned?: typeof SOUND): Plan {
-    const plan = planBatch(batch, this.#planning, planned)
+  #reserve(batch: LogBatch, sound?: typeof SOUND): Plan {
+    const plan = planBatch(batch, this.#planning, sound)
     this.#planning.position = plan.position
     this.#heads.reserve(plan.heads, this.position())
     return plan

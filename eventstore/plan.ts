@@ -8,10 +8,10 @@ import { EventStoreError } from './errors.ts'
 import type { JsonValue, RecordedEvent } from './event.ts'
 import type { Entry, ExpectedVersion, ImportBatch } from './event-store.ts'
 import { commandKey, entryKey, eventKey } from './keys.ts'
-import { listOf } from './young.ts'
 import { copyAsJson } from './payload.ts'
 import { encodeRecord, encodeStub, GENESIS, withHash, type Stub } from './record.ts'
 import { checksumOf, seal, type BatchNote, type CommandRecord, type HeadRecord } from './sealed.ts'
+import { listOf } from './young.ts'
 
 /** A value to be stored beside the events, or deleted. */
 export type PlannedEntry = {

@@ -16,7 +16,7 @@ import type {
   Snapshot,
 } from 'xstate'
 import { recordedRef, type RecordedRef } from './actor-refs.ts'
-import type { CellState, ParentLink, RawAction } from './cell-state.ts'
+import { UNBORN, type CellState, type ParentLink, type RawAction } from './cell-state.ts'
 import { childAddress } from './child-address.ts'
 import { markDurable, RemoteRef } from './remote-ref.ts'
 import type { StepRecord } from './step.ts'
@@ -53,7 +53,6 @@ const IDLE_SNAPSHOT = { _scheduledEvents: {} }
 const IDLE_SCHEDULER = { schedule: ignore, cancel: ignore, cancelAll: ignore }
 
 const NO_RECORDS: readonly StepRecord[] = []
-const UNBORN = { snapshot: undefined }
 
 const stubs = new WeakSet<object>()
 
